@@ -1,0 +1,1 @@
+//! The configuration tables and everything they yield: parsing, validation, descriptions.

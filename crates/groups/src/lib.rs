@@ -1,0 +1,1 @@
+//! Group coordinator shards: classic groups and committed offsets as pure state machines.

@@ -1,0 +1,1 @@
+//! Listeners, one runtime per core, framing, ordered replies and back-pressure.

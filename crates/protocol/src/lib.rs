@@ -1,0 +1,1 @@
+//! Kafka's messages: generated requests, responses and records, error codes, the API table.

@@ -1,0 +1,1 @@
+//! The metadata log, replicated by openraft on our storage.

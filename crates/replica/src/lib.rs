@@ -1,0 +1,1 @@
+//! One partition's decisions: leader epochs, producer state, high watermark, fetch sessions.

@@ -1,0 +1,1 @@
+//! Log directories, segments, indexes, recovery and group commit, over one disk seam.
