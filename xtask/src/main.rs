@@ -1,3 +1,70 @@
 //! `cargo xtask`: the one door for people who work on Klamm.
 
-fn main() {}
+mod check;
+mod process;
+mod report;
+mod setup;
+mod test_run;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use report::Report;
+use workspace::Workspace;
+
+/// Checks, repairs and tests the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Formatting, clippy with warnings denied, layers, tidy. Changes nothing.
+    Check,
+    /// Formats and applies clippy's suggestions.
+    Fix,
+    /// Everything there is: check, set-up, every test, the real clients included.
+    Test(test_run::Selection),
+    /// Only the house rules that neither rustfmt nor clippy knows.
+    Tidy,
+    /// Only what the tests need from the package managers, into `tests/.setup`.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether the task found nothing to complain about.
+fn run(task: Task) -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let mut report = Report::default();
+    match task {
+        Task::Check => check::check(&workspace, &mut report)?,
+        Task::Fix => check::fix(&workspace, &mut report)?,
+        Task::Tidy => check::tidy(&workspace, &mut report)?,
+        Task::Setup => setup::set_up(&workspace, &mut report)?,
+        Task::Test(selection) => {
+            if selection.is_everything() {
+                check::check(&workspace, &mut report)?;
+            }
+            setup::set_up(&workspace, &mut report)?;
+            test_run::run(&workspace, &selection, &mut report)?;
+        }
+    }
+    Ok(report.close())
+}
