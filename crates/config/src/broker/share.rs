@@ -1,0 +1,126 @@
+//! Broker keys: share groups, their state and their dead-letter topics.
+
+use crate::table::config_table;
+
+config_table! {
+    /// Share groups, their state and their dead-letter topics.
+    ShareConfig {
+        errors_deadletterqueue_auto_create_topics_enable: bool = "errors.deadletterqueue.auto.create.topics.enable" => "false",
+            Medium, Any, cluster_wide();
+
+        errors_deadletterqueue_topic_name_prefix: String = "errors.deadletterqueue.topic.name.prefix" => "dlq.",
+            Medium, Any, cluster_wide();
+
+        group_share_assignment_interval_ms: i32 = "group.share.assignment.interval.ms" => "1000",
+            Medium, AtLeast(0), cluster_wide();
+
+        group_share_assignor_offload_enable: bool = "group.share.assignor.offload.enable" => "true",
+            Medium, Any, cluster_wide(), internal();
+
+        group_share_assignors: Vec<String> = "group.share.assignors" => "simple", Medium, crate::Valid::FILLED_LIST;
+
+        group_share_delivery_count_limit: i32 = "group.share.delivery.count.limit" => "5",
+            Medium, Between(2, 10);
+
+        group_share_dlq_manager_class_name: String = "group.share.dlq.manager.class.name" => "org.apache.kafka.server.share.dlq.DefaultShareGroupDLQManager",
+            Medium, Any, internal();
+
+        group_share_heartbeat_interval_ms: i32 = "group.share.heartbeat.interval.ms" => "5000",
+            Medium, AtLeast(1);
+
+        group_share_initialize_retry_interval_ms: i32 = "group.share.initialize.retry.interval.ms" => "30000",
+            Low, AtLeast(1), internal();
+
+        group_share_max_assignment_interval_ms: i32 = "group.share.max.assignment.interval.ms" => "15000",
+            Medium, AtLeast(0);
+
+        group_share_max_delivery_count_limit: i32 = "group.share.max.delivery.count.limit" => "10",
+            Medium, Between(5, 25);
+
+        group_share_max_heartbeat_interval_ms: i32 = "group.share.max.heartbeat.interval.ms" => "15000",
+            Medium, AtLeast(1);
+
+        group_share_max_partition_max_record_locks: i32 = "group.share.max.partition.max.record.locks" => "4000",
+            Medium, Between(2000, 10000);
+
+        group_share_max_record_lock_duration_ms: i32 = "group.share.max.record.lock.duration.ms" => "60000",
+            Medium, Between(30000, 3_600_000);
+
+        group_share_max_session_timeout_ms: i32 = "group.share.max.session.timeout.ms" => "60000",
+            Medium, AtLeast(1);
+
+        group_share_max_share_sessions: i32 = "group.share.max.share.sessions" => "2000", Medium, AtLeast(1);
+
+        group_share_max_size: i32 = "group.share.max.size" => "200", Medium, Between(1, 1000);
+
+        group_share_min_assignment_interval_ms: i32 = "group.share.min.assignment.interval.ms" => "0",
+            Medium, AtLeast(0);
+
+        group_share_min_delivery_count_limit: i32 = "group.share.min.delivery.count.limit" => "2",
+            Medium, Between(2, 5);
+
+        group_share_min_heartbeat_interval_ms: i32 = "group.share.min.heartbeat.interval.ms" => "5000",
+            Medium, AtLeast(1);
+
+        group_share_min_partition_max_record_locks: i32 = "group.share.min.partition.max.record.locks" => "100",
+            Medium, Between(100, 2000);
+
+        group_share_min_record_lock_duration_ms: i32 = "group.share.min.record.lock.duration.ms" => "15000",
+            Medium, Between(1000, 30000);
+
+        group_share_min_session_timeout_ms: i32 = "group.share.min.session.timeout.ms" => "45000",
+            Medium, AtLeast(1);
+
+        group_share_partition_max_record_locks: i32 = "group.share.partition.max.record.locks" => "2000",
+            Medium, Between(100, 10000);
+
+        group_share_persister_class_name: String = "group.share.persister.class.name" => "org.apache.kafka.server.share.persister.DefaultStatePersister",
+            Medium, Any, internal();
+
+        group_share_record_lock_duration_ms: i32 = "group.share.record.lock.duration.ms" => "30000",
+            Medium, Between(1000, 3_600_000);
+
+        group_share_session_timeout_ms: i32 = "group.share.session.timeout.ms" => "45000", Medium, AtLeast(1);
+
+        share_coordinator_append_linger_ms: i32 = "share.coordinator.append.linger.ms" => "-1",
+            Medium, AtLeast(-1);
+
+        share_coordinator_cached_buffer_max_bytes: i32 = "share.coordinator.cached.buffer.max.bytes" => "1048588",
+            Medium, AtLeast(524288), cluster_wide();
+
+        share_coordinator_cold_partition_snapshot_interval_ms: i32 = "share.coordinator.cold.partition.snapshot.interval.ms" => "300000",
+            Low, AtLeast(1), internal();
+
+        share_coordinator_load_buffer_size: i32 = "share.coordinator.load.buffer.size" => "5242880",
+            High, AtLeast(1);
+
+        share_coordinator_snapshot_update_records_per_snapshot: i32 = "share.coordinator.snapshot.update.records.per.snapshot" => "500",
+            Medium, Between(0, 500);
+
+        share_coordinator_state_topic_compression_codec: i32 = "share.coordinator.state.topic.compression.codec" => "0",
+            High, Any;
+
+        share_coordinator_state_topic_min_isr: i16 = "share.coordinator.state.topic.min.isr" => "2",
+            High, AtLeast(1);
+
+        share_coordinator_state_topic_num_partitions: i32 = "share.coordinator.state.topic.num.partitions" => "50",
+            High, AtLeast(1);
+
+        share_coordinator_state_topic_prune_interval_ms: i32 = "share.coordinator.state.topic.prune.interval.ms" => "300000",
+            Low, AtLeast(1), internal();
+
+        share_coordinator_state_topic_replication_factor: i16 = "share.coordinator.state.topic.replication.factor" => "3",
+            High, AtLeast(1);
+
+        share_coordinator_state_topic_segment_bytes: i32 = "share.coordinator.state.topic.segment.bytes" => "104857600",
+            High, AtLeast(1);
+
+        share_coordinator_threads: i32 = "share.coordinator.threads" => "1", Medium, AtLeast(1);
+
+        share_coordinator_write_timeout_ms: i32 = "share.coordinator.write.timeout.ms" => "5000",
+            High, AtLeast(1);
+
+        share_fetch_purgatory_purge_interval_requests: i32 = "share.fetch.purgatory.purge.interval.requests" => "1000",
+            Medium, Any;
+    }
+}

@@ -1,0 +1,57 @@
+//! A topic's configuration.
+
+mod keys;
+
+use std::borrow::Cow;
+
+pub use keys::TopicConfig;
+
+use crate::broker::BrokerConfig;
+use crate::key::ConfigKey;
+use crate::properties::Properties;
+
+/// Every topic key, sorted by name.
+pub fn keys() -> &'static [ConfigKey] {
+    TopicConfig::KEYS
+}
+
+/// The key of this name.
+pub fn key(name: &str) -> Option<&'static ConfigKey> {
+    keys().iter().find(|key| key.name == name)
+}
+
+impl TopicConfig {
+    /// A topic's values: its own, else the broker's under their synonyms, else the defaults. One of its own
+    /// that is invalid counts as not set.
+    pub fn resolve(broker: &BrokerConfig, overrides: &Properties) -> Self {
+        let own = |key: &ConfigKey| {
+            overrides
+                .get(key.name)
+                .filter(|text| key.parse(text).is_ok())
+                .map(|text| Cow::Borrowed(text.as_str()))
+        };
+        Self::read(|key| own(key).or_else(|| inherited(broker, key)), &mut Vec::new())
+            .or_else(|| Self::read(own, &mut Vec::new()))
+            .expect("own values are checked and defaults are valid")
+    }
+
+    /// Whether old versions of a key are removed.
+    pub fn compacts(&self) -> bool {
+        self.cleanup_policy.iter().any(|policy| policy == "compact")
+    }
+
+    /// Whether old records are removed.
+    pub fn deletes(&self) -> bool {
+        self.cleanup_policy.iter().any(|policy| policy == "delete")
+    }
+}
+
+/// What the broker says for a key by its synonyms, in the key's unit.
+pub(crate) fn inherited<'a>(broker: &'a BrokerConfig, key: &ConfigKey) -> Option<Cow<'a, str>> {
+    let (synonym, text) =
+        key.synonyms.iter().find_map(|synonym| Some((synonym, broker.layers.get(synonym.name)?)))?;
+    match synonym.unit {
+        crate::Unit::Same => Some(Cow::Borrowed(text)),
+        unit => Some(Cow::Owned(unit.convert(text))),
+    }
+}
