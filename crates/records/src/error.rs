@@ -1,0 +1,71 @@
+//! What can be wrong with the bytes of a batch, and the error code a client sees for it.
+
+/// The subset of Kafka's error codes that judging a batch can yield.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(i16)]
+pub enum InvalidBatchCode {
+    /// The codec refused its input, or names no codec: Kafka has no specific code for it.
+    UnknownServerError = -1,
+    /// Checksum, size or magic cannot be right.
+    CorruptMessage = 2,
+    /// The batch is larger than `max.message.bytes`.
+    MessageTooLarge = 10,
+    /// A record's timestamp is outside the configured bounds or of a type clients must not set.
+    InvalidTimestamp = 32,
+    /// The codec is not allowed at this request version.
+    UnsupportedCompressionType = 76,
+    /// The content breaks a rule of the record format or of the topic.
+    InvalidRecord = 87,
+}
+
+impl InvalidBatchCode {
+    /// The number on the wire (Kafka's `Errors`).
+    pub const fn code(self) -> i16 {
+        self as i16
+    }
+}
+
+/// Why bytes are not a readable batch or record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordsError {
+    /// The frame of a batch cannot be right: size, magic or checksum.
+    #[error("corrupt batch: {0}")]
+    Corrupt(&'static str),
+    /// The batch is of a format older than magic 2.
+    #[error("record format with magic {0} is not supported")]
+    UnsupportedMagic(i8),
+    /// The content of a batch breaks the record format.
+    #[error("invalid record: {0}")]
+    InvalidRecord(&'static str),
+    /// The attributes name a codec that does not exist.
+    #[error("unknown compression type {0}")]
+    UnknownCompression(u8),
+    /// The codec could not read its input.
+    #[error("{codec} data cannot be decompressed: {reason}")]
+    Decompression {
+        /// Name of the codec.
+        codec: &'static str,
+        /// What the codec said.
+        reason: String,
+    },
+    /// Decompressing would yield more than the caller allows.
+    #[error("decompressed data exceeds the limit of {limit} bytes")]
+    DecompressedTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl RecordsError {
+    /// The code Kafka's broker answers when a produced batch fails this way.
+    pub const fn code(&self) -> InvalidBatchCode {
+        match self {
+            Self::Corrupt(_) => InvalidBatchCode::CorruptMessage,
+            Self::UnsupportedMagic(_) | Self::InvalidRecord(_) | Self::DecompressedTooLarge { .. } => {
+                InvalidBatchCode::InvalidRecord
+            }
+            Self::UnknownCompression(_) | Self::Decompression { .. } => InvalidBatchCode::UnknownServerError,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Round trips of batches, and Kafka's rules of validation one by one.
+
+use bytes::Bytes;
+
+use crate::{
+    AppendOrigin, BatchBuilder, Codec, Compression, InvalidBatchCode, RecordHeader, TargetCompression,
+    TimestampType, ValidationRules, batches, validate,
+};
+
+mod round_trip;
+mod rules;
+
+/// Large enough for every batch in these tests.
+const LIMIT: usize = 1 << 24;
