@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::codegen;
 use crate::process;
 use crate::report::Report;
 use crate::tidy;
@@ -17,6 +18,10 @@ const CLIPPY_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// Everything that can be said without running the code. Writes nothing but build outputs.
 pub fn check(workspace: &Workspace, report: &mut Report) -> Result<()> {
     step(workspace, report, "cargo fmt --check", &["fmt", "--all", "--check"], FORMAT_LIMIT)?;
+    report.step(
+        "generated code is fresh",
+        codegen::run(&workspace.root, true).inspect_err(|error| println!("{error:#}")).is_ok(),
+    );
     tidy(workspace, report)?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
     step(workspace, report, "cargo clippy", &clippy, CLIPPY_LIMIT)

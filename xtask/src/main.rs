@@ -1,6 +1,7 @@
 //! `cargo xtask`: the one door for people who work on Klamm.
 
 mod check;
+mod codegen;
 mod process;
 mod report;
 mod setup;
@@ -32,6 +33,12 @@ enum Task {
     Fix,
     /// Everything there is: check, set-up, every test, the real clients included.
     Test(test_run::Selection),
+    /// Writes the generated Rust of Kafka's messages from the tables of facts.
+    Codegen {
+        /// Write nothing; fail if a generated file is stale.
+        #[arg(long)]
+        check: bool,
+    },
     /// Only the house rules that neither rustfmt nor clippy knows.
     Tidy,
     /// Only what the tests need from the package managers, into `tests/.setup`.
@@ -56,6 +63,7 @@ fn run(task: Task) -> Result<bool> {
     match task {
         Task::Check => check::check(&workspace, &mut report)?,
         Task::Fix => check::fix(&workspace, &mut report)?,
+        Task::Codegen { check } => codegen::run(&workspace.root, check)?,
         Task::Tidy => check::tidy(&workspace, &mut report)?,
         Task::Setup => setup::set_up(&workspace, &mut report)?,
         Task::Test(selection) => {
