@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::control::EndTransactionMarker;
 use crate::error::RecordsError;
 use crate::header::{BatchHeader, CHECKSUMMED_FROM, checksum};
 use crate::record::Records;
@@ -9,6 +10,8 @@ use crate::{BATCH_OVERHEAD, LOG_OVERHEAD};
 
 /// Smallest length field Kafka's reader lets pass: the overhead of the oldest record format.
 const MIN_BATCH_LENGTH: i32 = 14;
+/// Control batches are small; this bounds a damaged one that is compressed.
+const CONTROL_BATCH_BYTES_MAX: usize = 64 * 1024;
 /// Bytes up to and including the magic byte.
 const HEADER_UP_TO_MAGIC: usize = 17;
 
@@ -35,6 +38,18 @@ impl Batch {
     /// The bytes after the header, compressed as they are.
     pub fn tail(&self) -> Bytes {
         self.bytes.slice(BATCH_OVERHEAD.min(self.bytes.len())..)
+    }
+
+    /// The end of a transaction this batch announces, with the time its record carries, ms; none for batches of
+    /// data, of other control types, or without records. Only the first record counts, as in Kafka.
+    pub fn end_transaction_marker(&self) -> Result<Option<(EndTransactionMarker, i64)>, RecordsError> {
+        if !self.header.is_control() {
+            return Ok(None);
+        }
+        let Some(record) = self.records(CONTROL_BATCH_BYTES_MAX)?.next().transpose()? else {
+            return Ok(None);
+        };
+        Ok(EndTransactionMarker::parse(&record)?.map(|marker| (marker, record.timestamp)))
     }
 
     /// The records, decompressed at once into at most `limit` bytes. Uncompressed records are slices of the batch.

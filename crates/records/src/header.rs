@@ -196,6 +196,11 @@ pub(crate) fn checksum(head: &[u8], tail: &[u8]) -> u32 {
     digest.finalize() as u32
 }
 
+/// CRC-32C (Castagnoli), the checksum of batches and of producer snapshots.
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    checksum(bytes, &[])
+}
+
 /// `sequence + increment`, from 2^31-1 back to 0 (Kafka's `DefaultRecordBatch`).
 pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {
     if i64::from(sequence) + i64::from(increment) > i64::from(i32::MAX) {

@@ -22,7 +22,7 @@ pub use builder::BatchBuilder;
 pub use compression::{Codec, Compression, Decompressor};
 pub use control::{ControlRecordType, EndTransactionMarker, control_record_key};
 pub use error::{InvalidBatchCode, RecordsError};
-pub use header::{BatchHeader, TimestampType, decrement_sequence, increment_sequence};
+pub use header::{BatchHeader, TimestampType, crc32c, decrement_sequence, increment_sequence};
 pub use record::{Record, RecordHeader, Records};
 pub use validate::{
     AppendOrigin, InvalidBatch, RecordError, TargetCompression, ValidBatch, ValidationRules, check_produced,
