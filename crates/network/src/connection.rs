@@ -1,0 +1,359 @@
+//! One connection: frames in, requests handled one after the other, replies out in the same order.
+//!
+//! A single task does it all. A frame is handled only if the last request admits a next one; replies that are ready
+//! leave together; while replies wait for the peer to take them nothing is read, which is the back-pressure.
+
+use std::{
+    any::Any,
+    collections::VecDeque,
+    fmt, io,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use protocol::Encoded;
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_local,
+};
+
+use crate::{
+    Close, ConnectionHandler, ConnectionHandlerFactory, ConnectionInfo, LocalBoxFuture, Outcome,
+    admission::Admitted,
+    cores::Core,
+    deadlines::{Phase, Progress, Watched},
+    input::{Frame, FrameError, Input},
+    output::{Output, WriteError},
+};
+
+/// Bytes of frames that may await their replies while further ones are handled.
+const PIPELINED_BYTES: usize = 1024 * 1024;
+
+/// Starts the task of an accepted connection on its core. Called on that core.
+pub(crate) fn start<F: ConnectionHandlerFactory>(
+    core: &Rc<Core>,
+    stream: std::net::TcpStream,
+    info: ConnectionInfo,
+    admitted: Admitted,
+    factory: Arc<F>,
+) {
+    if core.draining.get() {
+        return;
+    }
+    let (id, peer) = (info.id, info.peer);
+    let progress = Rc::new(Progress::new());
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let stream = TcpStream::from_std(stream)?;
+        let handler = factory.connected(info);
+        progress.authenticated.set(handler.authenticated());
+        io::Result::Ok(Connection::new(stream, handler, core.clone(), progress.clone()))
+    }));
+    let mut connection = match opened {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return tracing::error!(%peer, %error, "cannot serve connection"),
+        Err(panic) => return log_end(peer, Err(panic)),
+    };
+    let guard = Guard { core: core.clone(), id, _admitted: admitted };
+    let task = spawn_local(async move {
+        let _guard = guard;
+        let mut running = pin!(connection.run());
+        // Pinned here and only borrowed there: each move of a future doubles what an idle connection costs.
+        let end = std::future::poll_fn(|context| {
+            match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            }
+        });
+        log_end(peer, end.await);
+    });
+    core.watch(id, Watched::new(progress, task.abort_handle(), peer));
+}
+
+/// The one line about how a connection ended; orderly ends are for debugging only.
+fn log_end(peer: SocketAddr, end: Result<Result<(), End>, Box<dyn Any + Send>>) {
+    match end {
+        Ok(Ok(())) => tracing::debug!(%peer, "connection closed by the peer"),
+        Ok(Err(End::Drained)) => tracing::debug!(%peer, "connection closed at shutdown"),
+        Ok(Err(End::Socket(error))) => tracing::debug!(%peer, %error, "connection lost"),
+        Ok(Err(end)) => tracing::warn!(%peer, "closing connection: {end}"),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let text = text.unwrap_or("no message");
+            tracing::error!(%peer, "closing connection: request handler panicked: {text}");
+        }
+    }
+}
+
+/// Takes a connection out of all lists, however its task ends.
+struct Guard {
+    core: Rc<Core>,
+    id: u64,
+    _admitted: Admitted,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.core.unwatch(self.id);
+    }
+}
+
+/// Why a connection ended, other than by the peer's orderly close.
+#[derive(Debug)]
+enum End {
+    Drained,
+    Socket(io::Error),
+    Write(WriteError),
+    Frame(FrameError),
+    Handler(Close),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drained => f.write_str("shutdown"),
+            Self::Socket(error) => error.fmt(f),
+            Self::Write(error) => error.fmt(f),
+            Self::Frame(error) => error.fmt(f),
+            Self::Handler(close) => f.write_str(close.reason()),
+        }
+    }
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Socket(error)
+    }
+}
+
+impl From<WriteError> for End {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Socket(error) => Self::Socket(error),
+            error => Self::Write(error),
+        }
+    }
+}
+
+/// A request whose reply has not gone out.
+struct Owed {
+    reply: Reply,
+    admits_next: bool,
+    frame_bytes: usize,
+    /// Held until the reply is there: the handler may still refer to the frame.
+    _reservation: Option<OwnedSemaphorePermit>,
+}
+
+enum Reply {
+    Ready(Result<Encoded, Close>),
+    Awaited(LocalBoxFuture<Result<Encoded, Close>>),
+}
+
+impl Reply {
+    fn poll(&mut self, context: &mut Context<'_>) {
+        if let Self::Awaited(future) = self
+            && let Poll::Ready(reply) = future.as_mut().poll(context)
+        {
+            *self = Self::Ready(reply);
+        }
+    }
+}
+
+enum Event {
+    Read(usize),
+    Replied,
+    Reserved(OwnedSemaphorePermit),
+}
+
+struct Connection<H> {
+    stream: TcpStream,
+    handler: H,
+    core: Rc<Core>,
+    progress: Rc<Progress>,
+    input: Input,
+    output: Output,
+    owed: VecDeque<Owed>,
+    owed_bytes: usize,
+    /// In line for the budget. Kept across waits, or the place in the line would be lost.
+    reserving: Option<LocalBoxFuture<OwnedSemaphorePermit>>,
+    /// No further request is taken; replies owed still go out.
+    ending: Option<Result<(), End>>,
+}
+
+impl<H: ConnectionHandler> Connection<H> {
+    fn new(stream: TcpStream, handler: H, core: Rc<Core>, progress: Rc<Progress>) -> Self {
+        Self {
+            stream,
+            handler,
+            core,
+            progress,
+            input: Input::default(),
+            output: Output::default(),
+            owed: VecDeque::new(),
+            owed_bytes: 0,
+            reserving: None,
+            ending: None,
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), End> {
+        loop {
+            while self.admits() {
+                match self.input.next_frame(self.frame_limit()) {
+                    Ok(Some(frame)) => self.handle(frame).await,
+                    Ok(None) => break,
+                    Err(error) => self.ending = Some(Err(End::Frame(error))),
+                }
+            }
+            self.collect_replies();
+            if !self.output.is_empty() {
+                self.progress.enter(Phase::Replying);
+                self.output.flush(&mut self.stream, &self.progress).await?;
+                self.progress.enter(Phase::Busy);
+                continue;
+            }
+            if self.owed.is_empty() {
+                if let Some(end) = self.ending.take() {
+                    return end;
+                }
+                if self.core.draining.get() {
+                    return Err(End::Drained);
+                }
+                // Grown once by a deep pipeline, they would stay with an idle connection.
+                self.owed = VecDeque::new();
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Whether the next frame may be handled (and read) before the replies owed are out.
+    fn admits(&self) -> bool {
+        self.ending.is_none()
+            && !self.core.draining.get()
+            && self.owed.back().is_none_or(|last| last.admits_next)
+            && self.owed.len() < self.core.settings.pipeline_depth.max(1)
+            && (self.owed.is_empty() || self.owed_bytes < PIPELINED_BYTES)
+    }
+
+    fn frame_limit(&self) -> usize {
+        let settings = &self.core.settings;
+        if self.progress.authenticated.get() {
+            settings.request_max_bytes
+        } else {
+            settings.unauthenticated_request_max_bytes.min(settings.request_max_bytes)
+        }
+    }
+
+    async fn handle(&mut self, frame: Frame) {
+        self.progress.enter(Phase::Busy);
+        self.progress.owes_replies.set(true);
+        let frame_bytes = frame.bytes.len();
+        // Boxed: the largest state of any handler would otherwise be part of every idle connection.
+        let outcome = Box::pin(self.handler.handle(frame.bytes)).await;
+        self.progress.authenticated.set(self.handler.authenticated());
+        let (reply, admits_next) = match outcome {
+            Outcome::Reply(reply) => (Reply::Ready(Ok(reply)), true),
+            Outcome::Pending { reply, admits_next } => (Reply::Awaited(reply), admits_next),
+            Outcome::None => return self.progress.owes_replies.set(!self.owed.is_empty()),
+            Outcome::Close(close) => {
+                self.ending = Some(Err(End::Handler(close)));
+                return;
+            }
+        };
+        let mut owed = Owed { reply, admits_next, frame_bytes, _reservation: frame.reservation };
+        std::future::poll_fn(|context| {
+            owed.reply.poll(context);
+            Poll::Ready(())
+        })
+        .await;
+        self.owed_bytes += frame_bytes;
+        self.owed.push_back(owed);
+    }
+
+    /// Moves replies that are ready, and whose turn it is, to the output.
+    fn collect_replies(&mut self) {
+        while let Some(Owed { reply: Reply::Ready(_), .. }) = self.owed.front() {
+            let Some(Owed { reply: Reply::Ready(reply), frame_bytes, .. }) = self.owed.pop_front() else {
+                break;
+            };
+            self.owed_bytes -= frame_bytes;
+            match reply {
+                Ok(reply) => self.output.push(reply),
+                Err(close) => {
+                    // Later replies must not go out where this one is missing.
+                    self.owed.clear();
+                    self.owed_bytes = 0;
+                    self.ending = Some(Err(End::Handler(close)));
+                }
+            }
+        }
+        self.progress.owes_replies.set(!self.owed.is_empty() || !self.output.is_empty());
+    }
+
+    /// Waits for the oldest reply, for bytes, or for room in the budget.
+    async fn wait(&mut self) -> Result<(), End> {
+        let reading = self.admits();
+        if reading
+            && self.reserving.is_none()
+            && let Some(length) = self.input.wanted_reservation()
+        {
+            self.reserving = Some(reserve(&self.core, length));
+        }
+        self.progress.enter(match (reading && self.reserving.is_none(), self.input.is_empty()) {
+            (false, _) => Phase::Busy,
+            (true, true) if self.owed.is_empty() => Phase::Idle,
+            (true, true) => Phase::Busy,
+            (true, false) => Phase::Receiving,
+        });
+        match std::future::poll_fn(|context| self.poll_event(reading, context)).await? {
+            Event::Replied => {}
+            Event::Reserved(permit) => {
+                self.reserving = None;
+                self.input.reserve(permit);
+            }
+            Event::Read(0) => self.ending = Some(Ok(())),
+            Event::Read(_) => {
+                if self.input.progressed() {
+                    self.progress.step();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_event(&mut self, reading: bool, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        if let Some(front) = self.owed.front_mut() {
+            front.reply.poll(context);
+            if matches!(front.reply, Reply::Ready(_)) {
+                return Poll::Ready(Ok(Event::Replied));
+            }
+        }
+        if let Some(reserving) = &mut self.reserving {
+            return reserving.as_mut().poll(context).map(|permit| Ok(Event::Reserved(permit)));
+        }
+        if reading {
+            let mut scratch = self.core.scratch.borrow_mut();
+            return self
+                .input
+                .poll_read(&mut self.stream, &mut scratch, context)
+                .map(|read| read.map(Event::Read));
+        }
+        Poll::Pending
+    }
+}
+
+/// A place in the line for a frame's whole length.
+fn reserve(core: &Core, length: usize) -> LocalBoxFuture<OwnedSemaphorePermit> {
+    let budget: Arc<Semaphore> = core.budget.clone();
+    // A frame larger than the whole budget waits until it is alone.
+    let wanted = length.min(core.settings.in_flight_bytes);
+    Box::pin(async move {
+        let permits = u32::try_from(wanted).unwrap_or(u32::MAX);
+        budget.acquire_many_owned(permits).await.expect("the budget is never closed")
+    })
+}
