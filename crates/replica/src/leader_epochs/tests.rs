@@ -73,9 +73,12 @@ fn the_checkpoint_is_kafkas_text() {
     let cache = epochs(&[(0, 0), (3, 1_234_567)]);
     assert_eq!(cache.to_checkpoint(), "0\n2\n0 0\n3 1234567\n");
     assert_eq!(LeaderEpochs::from_checkpoint(&cache.to_checkpoint()), Ok(cache));
+    for empty in ["", "0\n", "0\n0\n"] {
+        assert_eq!(LeaderEpochs::from_checkpoint(empty), Ok(LeaderEpochs::default()));
+    }
     for bad in [
         "1\n0\n",
-        "0\n",
+        "\n",
         "0\nx\n",
         "0\n2\n0 0\n",
         "0\n1\n0\n",
