@@ -1,29 +1,6 @@
 //! What can be wrong with the bytes of a batch, and the error code a client sees for it.
 
-/// The subset of Kafka's error codes that judging a batch can yield.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(i16)]
-pub enum InvalidBatchCode {
-    /// The codec refused its input, or names no codec: Kafka has no specific code for it.
-    UnknownServerError = -1,
-    /// Checksum, size or magic cannot be right.
-    CorruptMessage = 2,
-    /// The batch is larger than `max.message.bytes`.
-    MessageTooLarge = 10,
-    /// A record's timestamp is outside the configured bounds or of a type clients must not set.
-    InvalidTimestamp = 32,
-    /// The codec is not allowed at this request version.
-    UnsupportedCompressionType = 76,
-    /// The content breaks a rule of the record format or of the topic.
-    InvalidRecord = 87,
-}
-
-impl InvalidBatchCode {
-    /// The number on the wire (Kafka's `Errors`).
-    pub const fn code(self) -> i16 {
-        self as i16
-    }
-}
+use protocol::ErrorCode;
 
 /// Why bytes are not a readable batch or record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,13 +36,13 @@ pub enum RecordsError {
 
 impl RecordsError {
     /// The code Kafka's broker answers when a produced batch fails this way.
-    pub const fn code(&self) -> InvalidBatchCode {
+    pub const fn error_code(&self) -> ErrorCode {
         match self {
-            Self::Corrupt(_) => InvalidBatchCode::CorruptMessage,
+            Self::Corrupt(_) => ErrorCode::CorruptMessage,
             Self::UnsupportedMagic(_) | Self::InvalidRecord(_) | Self::DecompressedTooLarge { .. } => {
-                InvalidBatchCode::InvalidRecord
+                ErrorCode::InvalidRecord
             }
-            Self::UnknownCompression(_) | Self::Decompression { .. } => InvalidBatchCode::UnknownServerError,
+            Self::UnknownCompression(_) | Self::Decompression { .. } => ErrorCode::UnknownServerError,
         }
     }
 }

@@ -21,7 +21,7 @@ pub use batch::{Batch, Batches, batches};
 pub use builder::BatchBuilder;
 pub use compression::{Codec, Compression, Decompressor};
 pub use control::{ControlRecordType, EndTransactionMarker, control_record_key};
-pub use error::{InvalidBatchCode, RecordsError};
+pub use error::RecordsError;
 pub use header::{BatchHeader, TimestampType, crc32c, decrement_sequence, increment_sequence};
 pub use record::{Record, RecordHeader, Records};
 pub use validate::{

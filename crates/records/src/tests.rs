@@ -1,9 +1,10 @@
 //! Round trips of batches, and Kafka's rules of validation one by one.
 
 use bytes::Bytes;
+use protocol::ErrorCode;
 
 use crate::{
-    AppendOrigin, BatchBuilder, Codec, Compression, InvalidBatchCode, RecordHeader, TargetCompression,
+    AppendOrigin, BatchBuilder, Codec, Compression, RecordHeader, TargetCompression,
     TimestampType, ValidationRules, batches, validate,
 };
 

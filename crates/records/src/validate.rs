@@ -10,11 +10,12 @@ mod walk;
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use protocol::ErrorCode;
 
 use crate::BATCH_OVERHEAD;
 use crate::batch::{Batch, batches};
 use crate::compression::{Codec, Compression};
-use crate::error::{InvalidBatchCode, RecordsError};
+use crate::error::RecordsError;
 use crate::header::{BatchHeader, TimestampType, attributes};
 
 /// Who appends.
@@ -117,7 +118,7 @@ pub struct RecordError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidBatch {
     /// What the client is told.
-    pub error_code: InvalidBatchCode,
+    pub error_code: ErrorCode,
     /// The records at fault, where single records are.
     pub record_errors: Vec<RecordError>,
     /// For people; Kafka puts it into the answer only together with record errors.
@@ -125,18 +126,18 @@ pub struct InvalidBatch {
 }
 
 impl InvalidBatch {
-    fn new(error_code: InvalidBatchCode, message: impl Into<Cow<'static, str>>) -> Self {
+    fn new(error_code: message: impl Into<Cow<'static, str>>) -> Self {
         Self { error_code, record_errors: Vec::new(), message: message.into() }
     }
 
     fn record(message: &'static str) -> Self {
-        Self::new(InvalidBatchCode::InvalidRecord, message)
+        Self::new(ErrorCode::InvalidRecord, message)
     }
 }
 
 impl From<RecordsError> for InvalidBatch {
     fn from(error: RecordsError) -> Self {
-        Self::new(error.code(), error.to_string())
+        Self::new(error.error_code(), error.to_string())
     }
 }
 
@@ -148,7 +149,7 @@ pub fn check_produced(records: &Bytes, version: i16) -> Result<(), InvalidBatch>
         walk.next().ok_or_else(|| InvalidBatch::record("a produce needs a batch for each partition"))??;
     if version < 7 && first.header.compression()? == Codec::Zstd {
         return Err(InvalidBatch::new(
-            InvalidBatchCode::UnsupportedCompressionType,
+            ErrorCode::UnsupportedCompressionType,
             "zstd needs version 7 of the produce request",
         ));
     }
@@ -193,7 +194,7 @@ fn check_frame(batch: &Batch, rules: &ValidationRules) -> Result<(), InvalidBatc
 fn check_size(size: usize, rules: &ValidationRules) -> Result<(), InvalidBatch> {
     if rules.origin != AppendOrigin::Controller && size > rules.max_message_bytes {
         return Err(InvalidBatch::new(
-            InvalidBatchCode::MessageTooLarge,
+            ErrorCode::MessageTooLarge,
             format!("a batch of {size} bytes exceeds the limit of {} bytes", rules.max_message_bytes),
         ));
     }

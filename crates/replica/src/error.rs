@@ -1,5 +1,7 @@
 //! Why an append or a file's content is refused.
 
+use protocol::ErrorCode;
+
 /// Why a producer's batch or marker may not be appended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -45,13 +47,13 @@ pub enum ProducerError {
 }
 
 impl ProducerError {
-    /// The number of Kafka's error code for it.
-    pub const fn code(&self) -> i16 {
+    /// What the client is told.
+    pub const fn error_code(&self) -> ErrorCode {
         match self {
-            Self::OutOfOrderSequenceNumber { .. } => 45,
-            Self::InvalidProducerEpoch { .. } => 47,
-            Self::InvalidTransactionState { .. } => 48,
-            Self::TransactionCoordinatorFenced { .. } => 52,
+            Self::OutOfOrderSequenceNumber { .. } => ErrorCode::OutOfOrderSequenceNumber,
+            Self::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+            Self::InvalidTransactionState { .. } => ErrorCode::InvalidTxnState,
+            Self::TransactionCoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
         }
     }
 }

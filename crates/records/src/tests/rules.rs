@@ -67,7 +67,7 @@ fn compacted_topics_need_keys() {
     for codec in Codec::ALL {
         let error =
             validate(&keyed(codec), &ValidationRules { compacted: true, ..rules() }).expect_err("no key");
-        assert_eq!(error.error_code, InvalidBatchCode::InvalidRecord);
+        assert_eq!(error.error_code, ErrorCode::InvalidRecord);
         assert_eq!(error.record_errors.iter().map(|e| e.batch_index).collect::<Vec<_>>(), [1]);
     }
 }

@@ -1,9 +1,11 @@
 //! The pass over a batch's records: structure, keys, timestamps and offsets, nothing kept.
 
+use protocol::ErrorCode;
+
 use super::{InvalidBatch, RecordError, ValidationRules};
 use crate::batch::Batch;
 use crate::compression::{Codec, Decompressor};
-use crate::error::{InvalidBatchCode, RecordsError};
+use crate::error::RecordsError;
 use crate::header::TimestampType;
 use crate::varint::{MAX_VARINT_BYTES, MAX_VARLONG_BYTES, read_varint, read_varlong, size_of_varlong};
 use crate::{BATCH_OVERHEAD, NO_TIMESTAMP};
@@ -74,7 +76,7 @@ struct Walk<'a> {
     rules: &'a ValidationRules,
     max_record_bytes: usize,
     record_errors: Vec<RecordError>,
-    error_code: InvalidBatchCode,
+    error_code: ErrorCode,
 }
 
 impl<'a> Walk<'a> {
@@ -84,7 +86,7 @@ impl<'a> Walk<'a> {
             rules,
             max_record_bytes,
             record_errors: Vec::new(),
-            error_code: InvalidBatchCode::InvalidRecord,
+            error_code: ErrorCode::InvalidRecord,
         }
     }
 
@@ -105,7 +107,7 @@ impl<'a> Walk<'a> {
         Err(InvalidBatch {
             error_code: self.error_code,
             message: match self.error_code {
-                InvalidBatchCode::InvalidTimestamp => "records were refused for their timestamps".into(),
+                ErrorCode::InvalidTimestamp => "records were refused for their timestamps".into(),
                 _ => "records were refused".into(),
             },
             record_errors: self.record_errors,
@@ -155,7 +157,7 @@ impl<'a> Walk<'a> {
             let before = self.rules.timestamp_before_max_ms;
             let after = self.rules.timestamp_after_max_ms;
             if age > before || age.wrapping_neg() > after {
-                self.error_code = InvalidBatchCode::InvalidTimestamp;
+                self.error_code = ErrorCode::InvalidTimestamp;
                 let (timestamp, now_ms) = (record.timestamp, self.rules.now_ms);
                 self.refuse(index, || {
                     let (first, last) = (now_ms.wrapping_sub(before), now_ms.wrapping_add(after));
@@ -163,7 +165,7 @@ impl<'a> Walk<'a> {
                 });
             }
         } else if self.batch.header.timestamp_type() == TimestampType::LogAppendTime {
-            self.error_code = InvalidBatchCode::InvalidTimestamp;
+            self.error_code = ErrorCode::InvalidTimestamp;
             self.refuse(index, || "a producer may not set the timestamp type LogAppendTime".into());
         }
     }
