@@ -126,7 +126,7 @@ pub struct InvalidBatch {
 }
 
 impl InvalidBatch {
-    fn new(error_code: message: impl Into<Cow<'static, str>>) -> Self {
+    fn new(error_code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self { error_code, record_errors: Vec::new(), message: message.into() }
     }
 
