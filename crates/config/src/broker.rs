@@ -39,6 +39,13 @@ use crate::error::{ConfigError, ConfigErrors};
 use crate::key::ConfigKey;
 use crate::properties::Properties;
 
+const NO_AUTHORIZATION: &str = "no authorizer exists yet, so access would not be limited";
+const NO_CLASSES: &str = "Java classes cannot be loaded";
+const NO_ENCRYPTION: &str = "encrypted connections do not exist yet";
+const NO_SASL: &str = "authentication does not exist yet";
+const NO_TIERING: &str = "remote storage does not exist yet";
+const NO_TOKENS: &str = "delegation tokens do not exist yet";
+
 /// Where a broker's values come from, weakest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layers {
@@ -82,7 +89,7 @@ macro_rules! broker_config {
         impl BrokerConfig {
             /// Every table, read; `None` if anything is wrong.
             fn read(layers: Layers, errors: &mut Vec<ConfigError>) -> Option<Self> {
-                let text = |key: &ConfigKey| text_of(&layers, key.name);
+                let text = |key: &ConfigKey| layers.get(key.name).map(Cow::Borrowed);
                 $(let $field = $table::read(text, errors);)+
                 $(let $field = $field?;)+
                 let endpoints = check::endpoints(&$node, &$network, &layers, errors)?;
@@ -124,16 +131,6 @@ broker_config! {
     klamm: KlammConfig,
 }
 
-/// What is set for a key, `node.id` and `broker.id` standing in for each other.
-fn text_of<'a>(layers: &'a Layers, name: &str) -> Option<Cow<'a, str>> {
-    let twin = match name {
-        "node.id" => Some("broker.id"),
-        "broker.id" => Some("node.id"),
-        _ => None,
-    };
-    layers.get(name).or_else(|| layers.get(twin?)).map(Cow::Borrowed)
-}
-
 /// Every broker key, sorted by name.
 pub fn keys() -> &'static [&'static ConfigKey] {
     &KEYS
@@ -144,6 +141,27 @@ pub fn key(name: &str) -> Option<&'static ConfigKey> {
     KEYS.binary_search_by_key(&name, |key| key.name).ok().and_then(|at| KEYS.get(at).copied())
 }
 
+/// The key that a name means, `listener.name.<listener>.[<mechanism>.]` taken off.
+pub(crate) fn key_of_any_form(name: &str) -> Option<&'static ConfigKey> {
+    key(name).or_else(|| key(check::without_listener_prefix(name)))
+}
+
+/// The names under which a key's value can be set, strongest first; the key itself is among them.
+pub fn synonyms(name: &str) -> Vec<&str> {
+    match name {
+        "log.roll.ms" | "log.roll.hours" => vec!["log.roll.ms", "log.roll.hours"],
+        "log.roll.jitter.ms" | "log.roll.jitter.hours" => vec!["log.roll.jitter.ms", "log.roll.jitter.hours"],
+        "log.retention.ms" | "log.retention.minutes" | "log.retention.hours" => {
+            vec!["log.retention.ms", "log.retention.minutes", "log.retention.hours"]
+        }
+        "log.flush.interval.ms" => vec!["log.flush.interval.ms", "log.flush.scheduler.interval.ms"],
+        _ => match check::without_listener_prefix(name) {
+            base if base == name => vec![name],
+            base => vec![name, base],
+        },
+    }
+}
+
 impl BrokerConfig {
     /// Parses and checks what the start was given.
     ///
@@ -151,7 +169,13 @@ impl BrokerConfig {
     /// Everything that is wrong with it: invalid or missing values, values that contradict each other, and
     /// settings that cannot be honoured and must not be ignored.
     pub fn from_properties(properties: &Properties) -> Result<Self, ConfigErrors> {
-        let layers = Layers { fixed: properties.clone(), ..Layers::default() };
+        let mut fixed = properties.clone();
+        for (one, other) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
+            if let (Some(id), None) = (properties.get(one), properties.get(other)) {
+                fixed.insert(other.to_owned(), id.clone());
+            }
+        }
+        let layers = Layers { fixed, ..Layers::default() };
         let mut errors = Vec::new();
         check::refused(properties, &mut errors);
         let config = Self::read(layers, &mut errors);

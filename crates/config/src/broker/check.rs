@@ -37,7 +37,7 @@ pub(super) fn refused(properties: &Properties, errors: &mut Vec<ConfigError>) {
 }
 
 /// `listener.name.<listener>.` taken off, and the SASL mechanism that may follow it.
-fn without_listener_prefix(name: &str) -> &str {
+pub(super) fn without_listener_prefix(name: &str) -> &str {
     let Some((_, rest)) = name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.')) else {
         return name;
     };
