@@ -1,1 +1,38 @@
-//! Group coordinator shards: classic groups and committed offsets as pure state machines.
+//! Group coordinator shards as pure state machines: classic groups and committed offsets.
+//!
+//! A [`GroupShard`] holds every group whose id maps to one partition of `__consumer_offsets`
+//! ([`coordinator_key_partition`]). It is stepped with [`Event`]s and answers with [`Effects`]: records to append to
+//! that partition, and replies to send once everything appended so far is committed. It owns no clock, socket, file or
+//! random number: time and entropy come in as values, so a run is decided by its events alone.
+//!
+//! | module      | what it holds                                                                     |
+//! |-------------|-----------------------------------------------------------------------------------|
+//! | `shard`     | the one door: `step`, `replay`, `next_deadline`                                   |
+//! | `classic`   | the classic group protocol (JoinGroup, SyncGroup, Heartbeat, LeaveGroup)          |
+//! | `offsets`   | committed and pending transactional offsets, their expiry                         |
+//! | `event`     | everything that can happen to a shard                                             |
+//! | `effects`   | everything a shard can ask for                                                    |
+//! | `record`    | `__consumer_offsets` records, as Kafka 4.4 writes them                            |
+//!
+//! Kinds of groups that come later stand beside `classic`, as variants of `group::Group`.
+
+mod classic;
+mod config;
+mod deadlines;
+mod effects;
+mod event;
+mod group;
+mod key_partition;
+mod offsets;
+mod record;
+mod refusal;
+mod replay;
+mod shard;
+
+pub use config::GroupCoordinatorConfig;
+pub use effects::{CoordinatorRecord, Effects, Reply, TransactionalWrite};
+pub use event::{DeletedTopic, Event, Request, RequestContext, RequestId};
+pub use key_partition::coordinator_key_partition;
+pub use offsets::fetch::{offset_fetch_request_groups, offset_fetch_response};
+pub use replay::{RecordPosition, ReplayWarning};
+pub use shard::GroupShard;

@@ -1,0 +1,138 @@
+//! The same error for a whole request, in the shape each answer has for it.
+
+use protocol::ErrorCode;
+use protocol::messages::delete_groups_response::DeletableGroupResult;
+use protocol::messages::describe_groups_response::DescribedGroup;
+use protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
+use protocol::messages::{
+    HeartbeatResponse, LeaveGroupResponse, ListGroupsResponse, OffsetDeleteResponse, SyncGroupResponse,
+};
+
+use crate::classic::join_response;
+use crate::effects::Reply;
+use crate::event::Request;
+use crate::offsets::commit::{commit_refusal, commit_transactional_refusal};
+
+/// How a client of a group is told that the log would not take its records.
+pub(crate) fn append_error_to_client_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::RequestTimedOut => {
+            ErrorCode::CoordinatorNotAvailable
+        }
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge | ErrorCode::InvalidFetchSize => {
+            ErrorCode::UnknownServerError
+        }
+        other => other,
+    }
+}
+
+/// Refuses a request that was not looked at.
+pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i16) -> Reply {
+    let error_code = error.as_i16();
+    match request {
+        Request::JoinGroup(request) => {
+            let mut response = join_response(&request.member_id, error);
+            if api_version < 7 {
+                response.protocol_name = Some(String::new());
+            }
+            Reply::JoinGroup(response)
+        }
+        Request::SyncGroup(_) => Reply::SyncGroup(SyncGroupResponse { error_code, ..SyncGroupResponse::default() }),
+        Request::Heartbeat(_) => Reply::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() }),
+        Request::LeaveGroup(_) => Reply::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() }),
+        Request::OffsetCommit(request) => Reply::OffsetCommit(commit_refusal(&request, error)),
+        Request::TxnOffsetCommit(request) => Reply::TxnOffsetCommit(commit_transactional_refusal(&request, error)),
+        Request::OffsetFetch { group, .. } => {
+            let topics = group.topics.unwrap_or_default().into_iter().map(|topic| OffsetFetchResponseTopics {
+                name: topic.name,
+                topic_id: topic.topic_id,
+                partitions: topic.partition_indexes.into_iter().map(|partition| no_offset(partition, error)).collect(),
+                ..OffsetFetchResponseTopics::default()
+            });
+            let topics = topics.collect();
+            let group_id = group.group_id;
+            Reply::OffsetFetch(OffsetFetchResponseGroup {
+                group_id,
+                topics,
+                error_code,
+                ..OffsetFetchResponseGroup::default()
+            })
+        }
+        Request::OffsetDelete(_) => {
+            Reply::OffsetDelete(OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() })
+        }
+        Request::ListGroups(_) => Reply::ListGroups(ListGroupsResponse { error_code, ..ListGroupsResponse::default() }),
+        Request::DescribeGroups(group_ids) => Reply::DescribeGroups(
+            group_ids
+                .into_iter()
+                .map(|group_id| DescribedGroup { group_id, error_code, ..DescribedGroup::default() })
+                .collect(),
+        ),
+        Request::DeleteGroups(group_ids) => {
+            Reply::DeleteGroups(group_ids.into_iter().map(|group_id| delete_result(group_id, error)).collect())
+        }
+    }
+}
+
+/// Turns an answer into a refusal.
+pub(crate) fn refuse_reply(reply: Reply, error: ErrorCode) -> Reply {
+    let error_code = error.as_i16();
+    match reply {
+        Reply::JoinGroup(response) => {
+            let protocol_name = response.protocol_name.map(|_| String::new());
+            Reply::JoinGroup(protocol::messages::JoinGroupResponse { protocol_name, ..join_response("", error) })
+        }
+        Reply::SyncGroup(_) => Reply::SyncGroup(SyncGroupResponse { error_code, ..SyncGroupResponse::default() }),
+        Reply::Heartbeat(_) => Reply::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() }),
+        Reply::LeaveGroup(_) => Reply::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() }),
+        Reply::OffsetCommit(mut response) => {
+            let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            partitions.for_each(|partition| partition.error_code = error_code);
+            Reply::OffsetCommit(response)
+        }
+        Reply::TxnOffsetCommit(mut response) => {
+            let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            partitions.for_each(|partition| partition.error_code = error_code);
+            Reply::TxnOffsetCommit(response)
+        }
+        Reply::OffsetFetch(mut group) => {
+            group.error_code = error_code;
+            for partition in group.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                *partition = no_offset(partition.partition_index, error);
+            }
+            Reply::OffsetFetch(group)
+        }
+        Reply::OffsetDelete(_) => {
+            Reply::OffsetDelete(OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() })
+        }
+        Reply::ListGroups(_) => Reply::ListGroups(ListGroupsResponse { error_code, ..ListGroupsResponse::default() }),
+        Reply::DescribeGroups(groups) => Reply::DescribeGroups(
+            groups
+                .into_iter()
+                .map(|group| DescribedGroup { group_id: group.group_id, error_code, ..DescribedGroup::default() })
+                .collect(),
+        ),
+        Reply::DeleteGroups(results) => {
+            Reply::DeleteGroups(results.into_iter().map(|result| delete_result(result.group_id, error)).collect())
+        }
+    }
+}
+
+/// What one group of a DeleteGroups is answered.
+pub(crate) fn delete_result(group_id: String, error: ErrorCode) -> DeletableGroupResult {
+    DeletableGroupResult { group_id, error_code: error.as_i16(), ..DeletableGroupResult::default() }
+}
+
+fn no_offset(partition_index: i32, error: ErrorCode) -> OffsetFetchResponsePartitions {
+    OffsetFetchResponsePartitions {
+        partition_index,
+        committed_offset: -1,
+        committed_leader_epoch: -1,
+        metadata: Some(String::new()),
+        error_code: error.as_i16(),
+        ..OffsetFetchResponsePartitions::default()
+    }
+}

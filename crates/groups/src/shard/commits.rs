@@ -1,0 +1,121 @@
+//! Requests about offsets: OffsetCommit, TxnOffsetCommit, OffsetFetch, OffsetDelete.
+
+use std::sync::Arc;
+
+use protocol::ErrorCode;
+use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use protocol::messages::{
+    OffsetCommitRequest, OffsetDeleteRequest, OffsetDeleteResponse, TxnOffsetCommitRequest,
+};
+
+use super::GroupShard;
+use crate::classic::ClassicGroup;
+use crate::effects::{Effects, Reply};
+use crate::event::Request;
+use crate::group::{Committer, Group, Step};
+use crate::offsets::{commit, delete, fetch};
+use crate::refusal::refuse_request;
+
+/// From this version on an OffsetCommit is told that its group does not exist (KIP-848).
+const COMMIT_NOT_FOUND_MIN_VERSION: i16 = 9;
+/// From this version on a TxnOffsetCommit is.
+const TXN_COMMIT_NOT_FOUND_MIN_VERSION: i16 = 6;
+
+impl GroupShard {
+    pub(super) fn commit(
+        &mut self,
+        now_ms: i64,
+        effects: &mut Effects,
+        request: OffsetCommitRequest,
+        api_version: i16,
+    ) -> Reply {
+        let committer = Committer {
+            member_id: &request.member_id,
+            group_instance_id: request.group_instance_id.as_deref(),
+            generation_id_or_member_epoch: request.generation_id_or_member_epoch,
+            is_transactional: false,
+        };
+        let tells_missing = api_version >= COMMIT_NOT_FOUND_MIN_VERSION;
+        if let Err(error) = self.admit_committer(now_ms, &request.group_id, &committer, tells_missing) {
+            return refuse_request(Request::OffsetCommit(request), error, api_version);
+        }
+        self.with_classic(now_ms, effects, &request.group_id, |group, step| {
+            group.note_offset_commit(step.now_ms, &request.member_id);
+        });
+        let mut step = Step { now_ms, config: &self.config, effects };
+        Reply::OffsetCommit(commit::commit(&mut self.offsets, &mut step, &request))
+    }
+
+    pub(super) fn commit_transactional(
+        &mut self,
+        now_ms: i64,
+        effects: &mut Effects,
+        request: TxnOffsetCommitRequest,
+        api_version: i16,
+    ) -> Reply {
+        let committer = Committer {
+            member_id: &request.member_id,
+            group_instance_id: request.group_instance_id.as_deref(),
+            generation_id_or_member_epoch: request.generation_id_or_member_epoch,
+            is_transactional: true,
+        };
+        let tells_missing = api_version >= TXN_COMMIT_NOT_FOUND_MIN_VERSION;
+        let admitted = if request.group_id.is_empty() {
+            Err(ErrorCode::InvalidGroupId)
+        } else {
+            self.admit_committer(now_ms, &request.group_id, &committer, tells_missing)
+        };
+        if let Err(error) = admitted {
+            return refuse_request(Request::TxnOffsetCommit(request), error, api_version);
+        }
+        let mut step = Step { now_ms, config: &self.config, effects };
+        Reply::TxnOffsetCommit(commit::commit_transactional(&mut self.offsets, &mut step, &request))
+    }
+
+    /// Whether this client may commit. A group that does not exist is made for one that shows no generation: it will
+    /// only hold offsets.
+    fn admit_committer(
+        &mut self,
+        now_ms: i64,
+        group_id: &str,
+        committer: &Committer<'_>,
+        tells_missing: bool,
+    ) -> Result<(), ErrorCode> {
+        if let Some(group) = self.groups.get(group_id) {
+            return group.validate_offset_commit(committer);
+        }
+        if committer.generation_id_or_member_epoch >= 0 {
+            return Err(if tells_missing { ErrorCode::GroupIdNotFound } else { ErrorCode::IllegalGeneration });
+        }
+        self.insert_empty(group_id, now_ms);
+        Ok(())
+    }
+
+    /// Makes a group without members.
+    pub(super) fn insert_empty(&mut self, group_id: &str, now_ms: i64) {
+        let group_id: Arc<str> = group_id.into();
+        self.groups.insert(group_id.clone(), Group::Classic(ClassicGroup::new(group_id, Some(now_ms))));
+    }
+
+    pub(super) fn fetch_offsets(&self, group: OffsetFetchRequestGroup, require_stable: bool) -> Reply {
+        let exists = self.groups.contains_key(group.group_id.as_str());
+        Reply::OffsetFetch(fetch::fetch(&self.offsets, exists, group, require_stable))
+    }
+
+    pub(super) fn delete_offsets(&mut self, effects: &mut Effects, request: OffsetDeleteRequest) -> Reply {
+        let group = self.groups.get(request.group_id.as_str());
+        let refusal = match group {
+            _ if request.group_id.is_empty() => Some(ErrorCode::InvalidGroupId),
+            None => Some(ErrorCode::GroupIdNotFound),
+            Some(group) => group.validate_offset_delete().err(),
+        };
+        let response = match (group, refusal) {
+            (Some(group), None) => delete::delete_offsets(&mut self.offsets, group, effects, request),
+            (_, error) => OffsetDeleteResponse {
+                error_code: error.unwrap_or(ErrorCode::GroupIdNotFound).as_i16(),
+                ..OffsetDeleteResponse::default()
+            },
+        };
+        Reply::OffsetDelete(response)
+    }
+}

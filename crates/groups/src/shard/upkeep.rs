@@ -1,0 +1,69 @@
+//! What happens to a shard without a request: loading, time, deleted topics, unloading.
+
+use std::sync::Arc;
+
+use super::GroupShard;
+use crate::classic::ClassicGroup;
+use crate::effects::Effects;
+use crate::event::DeletedTopic;
+use crate::group::Step;
+use crate::record::group_metadata_tombstone;
+
+impl GroupShard {
+    pub(super) fn loaded(&mut self, now_ms: i64, effects: &mut Effects) {
+        self.schedule_expiry_check(now_ms);
+        for group_id in self.group_ids() {
+            self.with_classic(now_ms, effects, &group_id, ClassicGroup::loaded);
+        }
+    }
+
+    pub(super) fn tick(&mut self, now_ms: i64, effects: &mut Effects) {
+        for group_id in self.deadlines.take_due(now_ms) {
+            if let Some(group) = self.groups.get_mut(&group_id) {
+                group.timers().scheduled_ms = None;
+            }
+            self.with_classic(now_ms, effects, &group_id, |group, step| {
+                group.fire_due(step);
+                group.timers.wanted_ms = group.next_deadline_ms();
+            });
+        }
+        if self.next_expiry_check_ms.is_some_and(|check_ms| check_ms <= now_ms) {
+            self.expire_offsets(now_ms, effects);
+            self.schedule_expiry_check(now_ms);
+        }
+    }
+
+    fn schedule_expiry_check(&mut self, now_ms: i64) {
+        let interval_ms = self.config.offsets_retention_check_interval_ms.max(1);
+        self.next_expiry_check_ms = Some(now_ms.saturating_add(interval_ms));
+    }
+
+    /// Forgets expired offsets, and empty groups that have none left.
+    fn expire_offsets(&mut self, now_ms: i64, effects: &mut Effects) {
+        for group_id in self.group_ids() {
+            let Some(group) = self.groups.get(&group_id) else { continue };
+            let mut step = Step { now_ms, config: &self.config, effects };
+            let has_nothing_left = self.offsets.expire(&mut step, group);
+            if has_nothing_left && group.is_empty() {
+                effects.records.extend(group_metadata_tombstone(&group_id));
+                self.remove_group(&group_id);
+            }
+        }
+    }
+
+    pub(super) fn topics_deleted(&mut self, effects: &mut Effects, topics: &[DeletedTopic]) {
+        self.offsets.remove_topics(effects, topics);
+    }
+
+    pub(super) fn unload(&mut self, now_ms: i64, effects: &mut Effects) {
+        for group_id in self.group_ids() {
+            self.with_classic(now_ms, effects, &group_id, ClassicGroup::unload);
+        }
+        let config = self.config.clone();
+        *self = Self { is_unloaded: true, ..Self::new(config) };
+    }
+
+    fn group_ids(&self) -> Vec<Arc<str>> {
+        self.groups.keys().cloned().collect()
+    }
+}
