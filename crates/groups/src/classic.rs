@@ -4,6 +4,7 @@ mod describe;
 mod heartbeat;
 mod join;
 mod leave;
+mod lifecycle;
 mod member;
 mod protocols;
 mod rebalance;
@@ -22,7 +23,7 @@ use protocol::ErrorCode;
 
 pub(crate) use describe::describe_missing;
 pub(crate) use join::join_response;
-pub(crate) use leave::{leave_response, leaving_members};
+pub(crate) use leave::{leave_outcome, leave_response, leaving_members};
 pub(crate) use member::{ClassicMember, Parked};
 pub(crate) use record::{empty_group_record, replayed_group};
 pub(crate) use state::ClassicState;

@@ -3,8 +3,8 @@
 use protocol::Uuid;
 use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    SyncGroupRequest, TxnOffsetCommitRequest,
+    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, SyncGroupRequest, TxnOffsetCommitRequest,
 };
 
 /// The caller's name for one request; every request is answered exactly once, under this id.
@@ -68,6 +68,7 @@ pub struct DeletedTopic {
 
 /// Everything that can happen to a shard.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "events are handed over one by one and never kept")]
 pub enum Event {
     /// Replay has reached the end of the partition: sessions of the members found there begin now.
     Loaded,

@@ -106,18 +106,13 @@ impl OffsetStore {
         }
     }
 
-    /// Whether the group has any offset, committed or pending.
-    #[cfg(test)]
-    pub(crate) fn has_group(&self, group_id: &str) -> bool {
-        self.committed.contains_group(group_id) || self.has_open_transaction(group_id)
-    }
-
     fn has_open_transaction(&self, group_id: &str) -> bool {
         self.producers_by_group.contains_key(group_id)
     }
 
     fn has_pending(&self, group_id: &str, topic: &str, partition: i32) -> bool {
-        let mut producers = self.producers_of(group_id).filter_map(|producer_id| self.pending.get(&producer_id));
+        let mut producers =
+            self.producers_of(group_id).filter_map(|producer_id| self.pending.get(&producer_id));
         producers.any(|pending| pending.get(group_id, topic, partition).is_some())
     }
 

@@ -1,8 +1,7 @@
 //! Records of `__consumer_offsets`, at the versions Kafka 4.4 writes them.
 
 use protocol::coordinator_records::{
-    CoordinatorKey, GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue, encode_coordinator_key,
-    encode_coordinator_value,
+    GroupCoordinatorRecord, GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue,
 };
 
 use crate::config::GroupCoordinatorConfig;
@@ -19,30 +18,35 @@ const BATCH_OVERHEAD: usize = 61;
 const RECORD_OVERHEAD: usize = 32;
 
 /// A group's metadata, or None where it cannot be written at all (a string longer than the format has room for).
-pub(crate) fn group_metadata_record(group_id: &str, value: &GroupMetadataValue) -> Option<CoordinatorRecord> {
-    record(&group_metadata_key(group_id), value, GROUP_METADATA_VALUE_VERSION)
+pub(crate) fn group_metadata_record(group_id: &str, value: GroupMetadataValue) -> Option<CoordinatorRecord> {
+    let record = GroupCoordinatorRecord::GroupMetadata(group_metadata_key(group_id), Some(value));
+    encoded(&record, GROUP_METADATA_VALUE_VERSION)
 }
 
 /// The end of a group's metadata.
 pub(crate) fn group_metadata_tombstone(group_id: &str) -> Option<CoordinatorRecord> {
-    tombstone(&group_metadata_key(group_id))
+    let record = GroupCoordinatorRecord::GroupMetadata(group_metadata_key(group_id), None);
+    encoded(&record, GROUP_METADATA_VALUE_VERSION)
 }
 
 /// A committed offset, or None where it cannot be written at all.
 pub(crate) fn offset_commit_record(
-    group_id: &str,
-    topic: &str,
-    partition: i32,
-    value: &OffsetCommitValue,
+    key: OffsetCommitKey,
+    value: OffsetCommitValue,
 ) -> Option<CoordinatorRecord> {
     let expires = value.expire_timestamp != -1;
     let version = if expires { EXPIRING_OFFSET_COMMIT_VALUE_VERSION } else { OFFSET_COMMIT_VALUE_VERSION };
-    record(&offset_commit_key(group_id, topic, partition), value, version)
+    encoded(&GroupCoordinatorRecord::OffsetCommit(key, Some(value)), version)
 }
 
 /// The end of a committed offset.
-pub(crate) fn offset_commit_tombstone(group_id: &str, topic: &str, partition: i32) -> Option<CoordinatorRecord> {
-    tombstone(&offset_commit_key(group_id, topic, partition))
+pub(crate) fn offset_commit_tombstone(
+    group_id: &str,
+    topic: &str,
+    partition: i32,
+) -> Option<CoordinatorRecord> {
+    let key = OffsetCommitKey { group: group_id.to_owned(), topic: topic.to_owned(), partition };
+    encoded(&GroupCoordinatorRecord::OffsetCommit(key, None), OFFSET_COMMIT_VALUE_VERSION)
 }
 
 /// Whether these records can be appended as one batch.
@@ -57,15 +61,7 @@ fn group_metadata_key(group_id: &str) -> GroupMetadataKey {
     GroupMetadataKey { group: group_id.to_owned() }
 }
 
-fn offset_commit_key(group_id: &str, topic: &str, partition: i32) -> OffsetCommitKey {
-    OffsetCommitKey { group: group_id.to_owned(), topic: topic.to_owned(), partition }
-}
-
-fn record<K: CoordinatorKey>(key: &K, value: &K::Value, version: i16) -> Option<CoordinatorRecord> {
-    let key = encode_coordinator_key(key).ok()?;
-    Some(CoordinatorRecord { key, value: Some(encode_coordinator_value(value, version).ok()?) })
-}
-
-fn tombstone<K: CoordinatorKey>(key: &K) -> Option<CoordinatorRecord> {
-    Some(CoordinatorRecord { key: encode_coordinator_key(key).ok()?, value: None })
+fn encoded(record: &GroupCoordinatorRecord, value_version: i16) -> Option<CoordinatorRecord> {
+    let (key, value) = record.encode(value_version).ok()?;
+    Some(CoordinatorRecord { key, value })
 }

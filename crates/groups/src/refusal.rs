@@ -40,18 +40,31 @@ pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i1
             }
             Reply::JoinGroup(response)
         }
-        Request::SyncGroup(_) => Reply::SyncGroup(SyncGroupResponse { error_code, ..SyncGroupResponse::default() }),
-        Request::Heartbeat(_) => Reply::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() }),
-        Request::LeaveGroup(_) => Reply::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() }),
+        Request::SyncGroup(_) => {
+            Reply::SyncGroup(SyncGroupResponse { error_code, ..SyncGroupResponse::default() })
+        }
+        Request::Heartbeat(_) => {
+            Reply::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() })
+        }
+        Request::LeaveGroup(_) => {
+            Reply::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() })
+        }
         Request::OffsetCommit(request) => Reply::OffsetCommit(commit_refusal(&request, error)),
-        Request::TxnOffsetCommit(request) => Reply::TxnOffsetCommit(commit_transactional_refusal(&request, error)),
+        Request::TxnOffsetCommit(request) => {
+            Reply::TxnOffsetCommit(commit_transactional_refusal(&request, error))
+        }
         Request::OffsetFetch { group, .. } => {
-            let topics = group.topics.unwrap_or_default().into_iter().map(|topic| OffsetFetchResponseTopics {
-                name: topic.name,
-                topic_id: topic.topic_id,
-                partitions: topic.partition_indexes.into_iter().map(|partition| no_offset(partition, error)).collect(),
-                ..OffsetFetchResponseTopics::default()
-            });
+            let topics =
+                group.topics.unwrap_or_default().into_iter().map(|topic| OffsetFetchResponseTopics {
+                    name: topic.name,
+                    topic_id: topic.topic_id,
+                    partitions: topic
+                        .partition_indexes
+                        .into_iter()
+                        .map(|partition| no_offset(partition, error))
+                        .collect(),
+                    ..OffsetFetchResponseTopics::default()
+                });
             let topics = topics.collect();
             let group_id = group.group_id;
             Reply::OffsetFetch(OffsetFetchResponseGroup {
@@ -64,16 +77,18 @@ pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i1
         Request::OffsetDelete(_) => {
             Reply::OffsetDelete(OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() })
         }
-        Request::ListGroups(_) => Reply::ListGroups(ListGroupsResponse { error_code, ..ListGroupsResponse::default() }),
+        Request::ListGroups(_) => {
+            Reply::ListGroups(ListGroupsResponse { error_code, ..ListGroupsResponse::default() })
+        }
         Request::DescribeGroups(group_ids) => Reply::DescribeGroups(
             group_ids
                 .into_iter()
                 .map(|group_id| DescribedGroup { group_id, error_code, ..DescribedGroup::default() })
                 .collect(),
         ),
-        Request::DeleteGroups(group_ids) => {
-            Reply::DeleteGroups(group_ids.into_iter().map(|group_id| delete_result(group_id, error)).collect())
-        }
+        Request::DeleteGroups(group_ids) => Reply::DeleteGroups(
+            group_ids.into_iter().map(|group_id| delete_result(group_id, error)).collect(),
+        ),
     }
 }
 
@@ -83,11 +98,20 @@ pub(crate) fn refuse_reply(reply: Reply, error: ErrorCode) -> Reply {
     match reply {
         Reply::JoinGroup(response) => {
             let protocol_name = response.protocol_name.map(|_| String::new());
-            Reply::JoinGroup(protocol::messages::JoinGroupResponse { protocol_name, ..join_response("", error) })
+            Reply::JoinGroup(protocol::messages::JoinGroupResponse {
+                protocol_name,
+                ..join_response("", error)
+            })
         }
-        Reply::SyncGroup(_) => Reply::SyncGroup(SyncGroupResponse { error_code, ..SyncGroupResponse::default() }),
-        Reply::Heartbeat(_) => Reply::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() }),
-        Reply::LeaveGroup(_) => Reply::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() }),
+        Reply::SyncGroup(_) => {
+            Reply::SyncGroup(SyncGroupResponse { error_code, ..SyncGroupResponse::default() })
+        }
+        Reply::Heartbeat(_) => {
+            Reply::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() })
+        }
+        Reply::LeaveGroup(_) => {
+            Reply::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() })
+        }
         Reply::OffsetCommit(mut response) => {
             let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
             partitions.for_each(|partition| partition.error_code = error_code);
@@ -108,16 +132,22 @@ pub(crate) fn refuse_reply(reply: Reply, error: ErrorCode) -> Reply {
         Reply::OffsetDelete(_) => {
             Reply::OffsetDelete(OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() })
         }
-        Reply::ListGroups(_) => Reply::ListGroups(ListGroupsResponse { error_code, ..ListGroupsResponse::default() }),
+        Reply::ListGroups(_) => {
+            Reply::ListGroups(ListGroupsResponse { error_code, ..ListGroupsResponse::default() })
+        }
         Reply::DescribeGroups(groups) => Reply::DescribeGroups(
             groups
                 .into_iter()
-                .map(|group| DescribedGroup { group_id: group.group_id, error_code, ..DescribedGroup::default() })
+                .map(|group| DescribedGroup {
+                    group_id: group.group_id,
+                    error_code,
+                    ..DescribedGroup::default()
+                })
                 .collect(),
         ),
-        Reply::DeleteGroups(results) => {
-            Reply::DeleteGroups(results.into_iter().map(|result| delete_result(result.group_id, error)).collect())
-        }
+        Reply::DeleteGroups(results) => Reply::DeleteGroups(
+            results.into_iter().map(|result| delete_result(result.group_id, error)).collect(),
+        ),
     }
 }
 

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use protocol::DecodeError;
 use protocol::coordinator_records::{
-    CoordinatorKey, GroupMetadataKey, LegacyOffsetCommitKey, OffsetCommitKey, OffsetCommitValue,
-    decode_coordinator_value,
+    GroupCoordinatorRecord, GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue,
 };
-use protocol::{DecodeError, Message, Reader};
 
 use crate::classic::{ClassicGroup, replayed_group};
 use crate::group::Group;
@@ -32,8 +31,8 @@ pub enum ReplayWarning {
         /// The record's offset.
         offset: i64,
     },
-    /// The record is of a kind this shard does not know.
-    #[error("the record at offset {offset} has the unknown type {record_type}")]
+    /// The record is of a kind this shard does not keep.
+    #[error("the record at offset {offset} has type {record_type}, which is not supported")]
     UnknownRecordType {
         /// The record's offset.
         offset: i64,
@@ -68,13 +67,13 @@ impl GroupShard {
         value: Option<Bytes>,
     ) -> Result<(), ReplayWarning> {
         let offset = position.offset;
-        let mut key = Reader::new(key.ok_or(ReplayWarning::NoKey { offset })?);
-        let record_type = key.i16().map_err(|_| ReplayWarning::NoKey { offset })?;
-        let undecodable = |source| ReplayWarning::Undecodable { offset, source };
+        let key = key.ok_or(ReplayWarning::NoKey { offset })?;
+        let (first, second) = (key.first().copied(), key.get(1).copied());
+        let record_type = first.zip(second).map(|(first, second)| i16::from_be_bytes([first, second]));
+        let record_type = record_type.ok_or(ReplayWarning::NoKey { offset })?;
         self.offsets.note_record_offset(offset);
-        match record_type {
-            LegacyOffsetCommitKey::TYPE => {
-                let (key, value) = pair::<LegacyOffsetCommitKey>(&mut key, value).map_err(undecodable)?;
+        match GroupCoordinatorRecord::decode(key, value) {
+            Ok(GroupCoordinatorRecord::LegacyOffsetCommit(key, value)) => {
                 let key = OffsetCommitKey { group: key.group, topic: key.topic, partition: key.partition };
                 let value = value.map(|value| OffsetCommitValue {
                     offset: value.offset,
@@ -84,25 +83,16 @@ impl GroupShard {
                 });
                 self.replay_offset_commit(position, &key, value);
             }
-            OffsetCommitKey::TYPE => {
-                let (key, value) = pair::<OffsetCommitKey>(&mut key, value).map_err(undecodable)?;
-                self.replay_offset_commit(position, &key, value);
+            Ok(GroupCoordinatorRecord::OffsetCommit(key, value)) => {
+                self.replay_offset_commit(position, &key, value)
             }
-            GroupMetadataKey::TYPE => {
-                let (key, value) = pair::<GroupMetadataKey>(&mut key, value).map_err(undecodable)?;
-                let group_id: Arc<str> = key.group.into();
-                let Some(value) = value else {
-                    self.remove_group(&group_id);
-                    return Ok(());
-                };
-                let Some(group) = replayed_group(group_id.clone(), value) else {
-                    let group_id = group_id.to_string();
-                    return Err(ReplayWarning::MembersWithoutProtocol { offset, group_id });
-                };
-                self.remove_group(&group_id);
-                self.groups.insert(group_id, Group::Classic(group));
+            Ok(GroupCoordinatorRecord::GroupMetadata(key, value)) => {
+                return self.replay_group_metadata(offset, key, value);
             }
-            _ => return Err(ReplayWarning::UnknownRecordType { offset, record_type }),
+            Ok(_) | Err(DecodeError::UnknownRecord { .. }) => {
+                return Err(ReplayWarning::UnknownRecordType { offset, record_type });
+            }
+            Err(source) => return Err(ReplayWarning::Undecodable { offset, source }),
         }
         Ok(())
     }
@@ -129,9 +119,23 @@ impl GroupShard {
         }
         self.offsets.put(position, key, value);
     }
-}
 
-fn pair<K: CoordinatorKey>(key: &mut Reader, value: Option<Bytes>) -> Result<(K, Option<K::Value>), DecodeError> {
-    let key = K::decode(key, *K::VERSIONS.start())?;
-    Ok((key, value.map(decode_coordinator_value).transpose()?))
+    fn replay_group_metadata(
+        &mut self,
+        offset: i64,
+        key: GroupMetadataKey,
+        value: Option<GroupMetadataValue>,
+    ) -> Result<(), ReplayWarning> {
+        let group_id: Arc<str> = key.group.as_str().into();
+        let Some(value) = value else {
+            self.remove_group(&group_id);
+            return Ok(());
+        };
+        let Some(group) = replayed_group(group_id.clone(), value) else {
+            return Err(ReplayWarning::MembersWithoutProtocol { offset, group_id: key.group });
+        };
+        self.remove_group(&group_id);
+        self.groups.insert(group_id, Group::Classic(group));
+        Ok(())
+    }
 }

@@ -13,7 +13,7 @@ use protocol::ErrorCode;
 use crate::classic::{ClassicGroup, Parked};
 use crate::config::GroupCoordinatorConfig;
 use crate::deadlines::Deadlines;
-use crate::effects::{Effects, Reply};
+use crate::effects::Effects;
 use crate::event::{Event, Request, RequestContext, RequestId};
 use crate::group::{Group, Step};
 use crate::offsets::OffsetStore;
@@ -77,7 +77,9 @@ impl GroupShard {
                 effects.replies.push((id, reply));
             }
             _ if self.is_unloaded => {}
-            Event::Request { id, context, request } => self.request(now_ms, &mut effects, id, &context, request),
+            Event::Request { id, context, request } => {
+                self.request(now_ms, &mut effects, id, &context, request)
+            }
             Event::Loaded => self.loaded(now_ms, &mut effects),
             Event::Tick => self.tick(now_ms, &mut effects),
             Event::TopicsDeleted(topics) => self.topics_deleted(&mut effects, &topics),

@@ -76,7 +76,8 @@ impl ClassicGroup {
         match self.state {
             ClassicState::Empty | ClassicState::Dead => true,
             ClassicState::PreparingRebalance => {
-                member.is_some_and(|member| member.awaiting_join.is_some()) || self.awaiting_join_count < max_size
+                member.is_some_and(|member| member.awaiting_join.is_some())
+                    || self.awaiting_join_count < max_size
             }
             ClassicState::CompletingRebalance | ClassicState::Stable => {
                 member.is_some() || self.members.len() < max_size
@@ -90,9 +91,13 @@ impl ClassicGroup {
         let member_id = format!("{prefix}-{}", random_uuid_text(context.member_id_entropy));
         let instance_id = joining.request.group_instance_id.as_deref();
         match instance_id.map(|instance_id| self.static_members.get(instance_id).cloned()) {
-            Some(Some(existing_member_id)) => self.replace_static(step, joining, &existing_member_id, member_id),
+            Some(Some(existing_member_id)) => {
+                self.replace_static(step, joining, &existing_member_id, member_id)
+            }
             Some(None) => self.admit(step, joining, member_id),
-            None if joining.parked.api_version < MEMBER_ID_REQUIRED_MIN_VERSION => self.admit(step, joining, member_id),
+            None if joining.parked.api_version < MEMBER_ID_REQUIRED_MIN_VERSION => {
+                self.admit(step, joining, member_id)
+            }
             None => {
                 let response = join_response(&member_id, ErrorCode::MemberIdRequired);
                 self.add_pending_member(step.now_ms, member_id, joining.request.session_timeout_ms);

@@ -40,7 +40,11 @@ impl ProtocolVotes {
 impl ClassicGroup {
     /// Whether somebody with these protocols can be in this group: the type must be the group's, and every member must
     /// know one of the protocols. An empty group takes any type and any protocol.
-    pub(super) fn supports_protocols(&self, protocol_type: &str, protocols: &[JoinGroupRequestProtocol]) -> bool {
+    pub(super) fn supports_protocols(
+        &self,
+        protocol_type: &str,
+        protocols: &[JoinGroupRequestProtocol],
+    ) -> bool {
         if self.state == ClassicState::Empty {
             return !protocol_type.is_empty() && !protocols.is_empty();
         }

@@ -1,7 +1,7 @@
 //! From one generation to the next: calling members to rejoin, and fixing who is in.
 
 use super::timers::JoinStage;
-use super::{ClassicGroup, ClassicState, CONSUMER_PROTOCOL_TYPE, join_response};
+use super::{CONSUMER_PROTOCOL_TYPE, ClassicGroup, ClassicState, join_response};
 use crate::classic::subscription::add_topics_of;
 use crate::group::{Step, SubscribedTopics};
 use protocol::ErrorCode;

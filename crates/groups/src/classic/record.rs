@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use protocol::ErrorCode;
 use protocol::coordinator_records::GroupMetadataValue;
 use protocol::coordinator_records::group_metadata_value::MemberMetadata;
 use protocol::messages::join_group_request::JoinGroupRequestProtocol;
@@ -10,7 +9,6 @@ use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use super::{ClassicGroup, ClassicMember, ClassicState};
 use crate::config::GroupCoordinatorConfig;
 use crate::effects::CoordinatorRecord;
-use crate::group::Step;
 use crate::record::{fits_one_batch, group_metadata_record};
 
 impl ClassicGroup {
@@ -37,7 +35,7 @@ impl ClassicGroup {
             members: self.members.values().map(member).collect(),
             ..GroupMetadataValue::default()
         };
-        let record = group_metadata_record(&self.group_id, &value)?;
+        let record = group_metadata_record(&self.group_id, value)?;
         fits_one_batch(std::slice::from_ref(&record), config).then_some(record)
     }
 }
@@ -50,13 +48,14 @@ pub(crate) fn empty_group_record(group_id: &str, now_ms: i64) -> Option<Coordina
         current_state_timestamp: now_ms,
         ..GroupMetadataValue::default()
     };
-    group_metadata_record(group_id, &value)
+    group_metadata_record(group_id, value)
 }
 
 /// The group a record describes: stable with the members it names, empty without any. A member's other protocols are
 /// not written, so until it rejoins it knows the chosen one only. None where members have no protocol to share.
 pub(crate) fn replayed_group(group_id: Arc<str>, value: GroupMetadataValue) -> Option<ClassicGroup> {
-    let mut group = ClassicGroup::new(group_id, Some(value.current_state_timestamp).filter(|since_ms| *since_ms != -1));
+    let mut group =
+        ClassicGroup::new(group_id, Some(value.current_state_timestamp).filter(|since_ms| *since_ms != -1));
     for member in value.members {
         let name = value.protocol.clone()?;
         let has_rebalance_timeout = member.rebalance_timeout != -1;
@@ -65,7 +64,11 @@ pub(crate) fn replayed_group(group_id: Arc<str>, value: GroupMetadataValue) -> O
             group_instance_id: member.group_instance_id,
             client_id: member.client_id,
             client_host: member.client_host,
-            rebalance_timeout_ms: if has_rebalance_timeout { member.rebalance_timeout } else { member.session_timeout },
+            rebalance_timeout_ms: if has_rebalance_timeout {
+                member.rebalance_timeout
+            } else {
+                member.session_timeout
+            },
             session_timeout_ms: member.session_timeout,
             protocols: vec![JoinGroupRequestProtocol {
                 name,
@@ -91,27 +94,4 @@ pub(crate) fn replayed_group(group_id: Arc<str>, value: GroupMetadataValue) -> O
     group.leader_id = value.leader;
     group.subscribed_topics = group.compute_subscribed_topics();
     Some(group)
-}
-
-impl ClassicGroup {
-    /// Begins the sessions of members found by replay. A group above its limit rebalances, so that its members can
-    /// commit and then leave.
-    pub(crate) fn loaded(&mut self, step: &mut Step<'_>) {
-        let member_ids: Vec<String> = self.members.keys().cloned().collect();
-        for member_id in &member_ids {
-            self.restart_session(step.now_ms, member_id);
-        }
-        if self.members.len() > usize::try_from(step.config.group_max_size).unwrap_or(0) && self.can_rebalance() {
-            self.prepare_rebalance(step);
-        }
-    }
-
-    /// Answers whatever is parked, for a shard that goes away.
-    pub(crate) fn unload(&mut self, step: &mut Step<'_>) {
-        let member_ids: Vec<String> = self.members.keys().cloned().collect();
-        for member_id in &member_ids {
-            self.answer_join_with_error(step, member_id, ErrorCode::NotCoordinator, member_id);
-            self.answer_sync_with_error(step, member_id, ErrorCode::NotCoordinator);
-        }
-    }
 }

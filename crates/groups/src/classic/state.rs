@@ -33,7 +33,9 @@ impl ClassicState {
     pub(crate) fn may_follow(self, previous: Self) -> bool {
         match self {
             Self::Empty | Self::CompletingRebalance => previous == Self::PreparingRebalance,
-            Self::PreparingRebalance => matches!(previous, Self::Stable | Self::CompletingRebalance | Self::Empty),
+            Self::PreparingRebalance => {
+                matches!(previous, Self::Stable | Self::CompletingRebalance | Self::Empty)
+            }
             Self::Stable => previous == Self::CompletingRebalance,
             Self::Dead => true,
         }

@@ -19,7 +19,9 @@ impl ClassicGroup {
         }
         let member_id = request.member_id.as_str();
         match self.state {
-            ClassicState::Empty | ClassicState::Dead => reply_to_sync(step, parked, sync_error(ErrorCode::UnknownMemberId)),
+            ClassicState::Empty | ClassicState::Dead => {
+                reply_to_sync(step, parked, sync_error(ErrorCode::UnknownMemberId))
+            }
             ClassicState::PreparingRebalance => {
                 reply_to_sync(step, parked, sync_error(ErrorCode::RebalanceInProgress));
             }
@@ -53,7 +55,9 @@ impl ClassicGroup {
         let differs = |theirs: &Option<String>, ours: &Option<String>| {
             theirs.is_some() && ours.is_some() && theirs != ours
         };
-        if differs(&request.protocol_type, &self.protocol_type) || differs(&request.protocol_name, &self.protocol_name) {
+        if differs(&request.protocol_type, &self.protocol_type)
+            || differs(&request.protocol_name, &self.protocol_name)
+        {
             return Err(ErrorCode::InconsistentGroupProtocol);
         }
         Ok(())

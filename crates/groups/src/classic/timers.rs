@@ -93,10 +93,13 @@ impl ClassicGroup {
 
     fn due(&self, now_ms: i64) -> Vec<(i64, Due)> {
         let sessions = self.members.values().filter_map(|member| {
-            member.session_deadline_ms.map(|deadline_ms| (deadline_ms, Due::Session(member.member_id.clone())))
+            member
+                .session_deadline_ms
+                .map(|deadline_ms| (deadline_ms, Due::Session(member.member_id.clone())))
         });
         let pending = self.pending_join_members.iter();
-        let pending = pending.map(|(member_id, deadline_ms)| (*deadline_ms, Due::PendingMember(member_id.clone())));
+        let pending =
+            pending.map(|(member_id, deadline_ms)| (*deadline_ms, Due::PendingMember(member_id.clone())));
         let join = self.join_timer.map(|timer| (timer.deadline_ms, Due::Join));
         let sync = self.sync_timer.map(|timer| (timer.deadline_ms, Due::Sync));
         let all = sessions.chain(pending).chain(join).chain(sync);
@@ -117,13 +120,16 @@ impl ClassicGroup {
         self.remove_member(step, member_id);
         match self.state {
             ClassicState::Stable | ClassicState::CompletingRebalance => self.prepare_rebalance(step),
-            ClassicState::PreparingRebalance if self.has_all_members_joined() => self.complete_join_phase(step),
+            ClassicState::PreparingRebalance if self.has_all_members_joined() => {
+                self.complete_join_phase(step)
+            }
             _ => {}
         }
     }
 
     fn maybe_expire_pending_member(&mut self, step: &mut Step<'_>, member_id: &str) {
-        let is_due = self.pending_join_members.get(member_id).is_some_and(|deadline_ms| *deadline_ms <= step.now_ms);
+        let is_due =
+            self.pending_join_members.get(member_id).is_some_and(|deadline_ms| *deadline_ms <= step.now_ms);
         if !is_due {
             return;
         }
@@ -157,7 +163,8 @@ impl ClassicGroup {
         let Some(timer) = self.sync_timer.filter(|timer| timer.deadline_ms <= step.now_ms) else { return };
         self.sync_timer = None;
         let expects_syncs = matches!(self.state, ClassicState::CompletingRebalance | ClassicState::Stable);
-        if timer.generation_id != self.generation_id || !expects_syncs || self.pending_sync_members.is_empty() {
+        if timer.generation_id != self.generation_id || !expects_syncs || self.pending_sync_members.is_empty()
+        {
             return;
         }
         for member_id in std::mem::take(&mut self.pending_sync_members) {

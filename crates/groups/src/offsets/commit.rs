@@ -2,8 +2,12 @@
 
 use protocol::coordinator_records::{OffsetCommitKey, OffsetCommitValue};
 use protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
-use protocol::messages::txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic};
-use protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse};
+use protocol::messages::txn_offset_commit_response::{
+    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
+use protocol::messages::{
+    OffsetCommitRequest, OffsetCommitResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+};
 use protocol::{ErrorCode, Uuid};
 
 use super::OffsetStore;
@@ -52,13 +56,13 @@ impl<'a> Committing<'a> {
             topic_id: wanted.topic_id,
             ..OffsetCommitValue::default()
         };
-        let Some(record) = offset_commit_record(self.group_id, wanted.topic, wanted.partition, &value) else {
-            return ErrorCode::UnknownServerError;
-        };
         let key = OffsetCommitKey {
             group: self.group_id.to_owned(),
             topic: wanted.topic.to_owned(),
             partition: wanted.partition,
+        };
+        let Some(record) = offset_commit_record(key.clone(), value.clone()) else {
+            return ErrorCode::UnknownServerError;
         };
         self.records.push(record);
         self.accepted.push((key, value));
@@ -79,7 +83,11 @@ impl<'a> Committing<'a> {
 }
 
 /// Handles an OffsetCommit that the group has let through.
-pub(crate) fn commit(store: &mut OffsetStore, step: &mut Step<'_>, request: &OffsetCommitRequest) -> OffsetCommitResponse {
+pub(crate) fn commit(
+    store: &mut OffsetStore,
+    step: &mut Step<'_>,
+    request: &OffsetCommitRequest,
+) -> OffsetCommitResponse {
     let has_retention = request.retention_time_ms != -1;
     let expire_timestamp_ms =
         if has_retention { step.now_ms.saturating_add(request.retention_time_ms) } else { -1 };
@@ -148,10 +156,8 @@ pub(crate) fn commit_transactional(
     if !committing.finish(store, request.producer_id, step.effects) {
         return commit_transactional_refusal(request, ErrorCode::UnknownServerError);
     }
-    step.effects.transaction = Some(TransactionalWrite {
-        producer_id: request.producer_id,
-        producer_epoch: request.producer_epoch,
-    });
+    step.effects.transaction =
+        Some(TransactionalWrite { producer_id: request.producer_id, producer_epoch: request.producer_epoch });
     TxnOffsetCommitResponse { topics, ..TxnOffsetCommitResponse::default() }
 }
 

@@ -24,20 +24,20 @@ pub(crate) fn delete_offsets(
         let error = if is_read { ErrorCode::GroupSubscribedToTopic } else { ErrorCode::None };
         let partitions = topic.partitions.iter().map(|partition| {
             if !is_read {
-                store.remove_with_tombstone(effects, &request.group_id, &topic.name, partition.partition_index);
+                store.remove_with_tombstone(
+                    effects,
+                    &request.group_id,
+                    &topic.name,
+                    partition.partition_index,
+                );
             }
             OffsetDeleteResponsePartition {
                 partition_index: partition.partition_index,
                 error_code: error.as_i16(),
-                ..OffsetDeleteResponsePartition::default()
             }
         });
         let partitions = partitions.collect();
-        topics.push(OffsetDeleteResponseTopic {
-            name: topic.name,
-            partitions,
-            ..OffsetDeleteResponseTopic::default()
-        });
+        topics.push(OffsetDeleteResponseTopic { name: topic.name, partitions });
     }
     OffsetDeleteResponse { topics, ..OffsetDeleteResponse::default() }
 }
@@ -51,7 +51,9 @@ impl OffsetStore {
         topic: &str,
         partition: i32,
     ) {
-        if self.committed.get(group_id, topic, partition).is_some() || self.has_pending(group_id, topic, partition) {
+        if self.committed.get(group_id, topic, partition).is_some()
+            || self.has_pending(group_id, topic, partition)
+        {
             effects.records.extend(offset_commit_tombstone(group_id, topic, partition));
             self.remove(group_id, topic, partition);
         }
@@ -70,11 +72,14 @@ impl OffsetStore {
         for table in std::iter::once(&self.committed).chain(self.pending.values()) {
             for (group_id, _) in table.groups() {
                 for topic in deleted {
-                    let offsets = table.topic(group_id, &topic.name).map_or(&[][..], |stored| &stored.partitions);
+                    let offsets =
+                        table.topic(group_id, &topic.name).map_or(&[][..], |stored| &stored.partitions);
                     let gone = offsets
                         .iter()
                         .filter(|(_, offset)| offset.topic_id.is_zero() || offset.topic_id == topic.id);
-                    doomed.extend(gone.map(|(partition, _)| (group_id.to_owned(), topic.name.clone(), *partition)));
+                    doomed.extend(
+                        gone.map(|(partition, _)| (group_id.to_owned(), topic.name.clone(), *partition)),
+                    );
                 }
             }
         }
@@ -88,7 +93,9 @@ impl OffsetStore {
         std::iter::once(&self.committed)
             .chain(pending)
             .flat_map(|table| table.topics(group_id))
-            .flat_map(|stored| stored.partitions.iter().map(|(partition, _)| (stored.topic.clone(), *partition)))
+            .flat_map(|stored| {
+                stored.partitions.iter().map(|(partition, _)| (stored.topic.clone(), *partition))
+            })
             .collect()
     }
 }

@@ -2,8 +2,8 @@
 
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::messages::offset_fetch_response::{
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
-    OffsetFetchResponseTopics,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
 use protocol::{ErrorCode, Uuid};
@@ -16,7 +16,10 @@ const BATCHED_MIN_VERSION: i16 = 8;
 const TOP_LEVEL_ERROR_MIN_VERSION: i16 = 2;
 
 /// The groups a request asks about, in the shape of v8, whichever version it came in.
-pub fn offset_fetch_request_groups(request: OffsetFetchRequest, api_version: i16) -> Vec<OffsetFetchRequestGroup> {
+pub fn offset_fetch_request_groups(
+    request: OffsetFetchRequest,
+    api_version: i16,
+) -> Vec<OffsetFetchRequestGroup> {
     if api_version >= BATCHED_MIN_VERSION {
         return request.groups;
     }
@@ -32,7 +35,10 @@ pub fn offset_fetch_request_groups(request: OffsetFetchRequest, api_version: i16
 }
 
 /// The answer to a whole request, in the shape of its version. Before v8 there is one group.
-pub fn offset_fetch_response(mut groups: Vec<OffsetFetchResponseGroup>, api_version: i16) -> OffsetFetchResponse {
+pub fn offset_fetch_response(
+    mut groups: Vec<OffsetFetchResponseGroup>,
+    api_version: i16,
+) -> OffsetFetchResponse {
     if api_version >= TOP_LEVEL_ERROR_MIN_VERSION {
         groups.iter_mut().filter(|group| group.error_code != 0).for_each(|group| group.topics.clear());
     }
@@ -73,32 +79,41 @@ pub(crate) fn fetch(
     let group_id = request.group_id;
     let pending = |topic: &str, partition| require_stable && store.has_pending(&group_id, topic, partition);
     let topics = match request.topics {
-        Some(topics) => topics.into_iter().map(|topic| {
-            let stored = store.committed.topic(&group_id, &topic.name).filter(|_| group_exists);
-            let partitions = topic.partition_indexes.iter().map(|partition| {
-                let committed = stored.and_then(|stored| stored.get(*partition));
-                let committed = committed.filter(|committed| is_same_topic(committed.topic_id, topic.topic_id));
-                answer(*partition, committed, pending(&topic.name, *partition))
-            });
-            let partitions = partitions.collect();
-            OffsetFetchResponseTopics {
-                name: topic.name,
-                topic_id: topic.topic_id,
-                partitions,
-                ..OffsetFetchResponseTopics::default()
-            }
-        }).collect(),
+        Some(topics) => topics
+            .into_iter()
+            .map(|topic| {
+                let stored = store.committed.topic(&group_id, &topic.name).filter(|_| group_exists);
+                let partitions = topic.partition_indexes.iter().map(|partition| {
+                    let committed = stored.and_then(|stored| stored.get(*partition));
+                    let committed =
+                        committed.filter(|committed| is_same_topic(committed.topic_id, topic.topic_id));
+                    answer(*partition, committed, pending(&topic.name, *partition))
+                });
+                let partitions = partitions.collect();
+                OffsetFetchResponseTopics {
+                    name: topic.name,
+                    topic_id: topic.topic_id,
+                    partitions,
+                    ..OffsetFetchResponseTopics::default()
+                }
+            })
+            .collect(),
         None if !group_exists => Vec::new(),
-        None => store.committed.topics(&group_id).iter().map(|stored| {
-            let partitions = stored.partitions.iter().map(|(partition, committed)| {
-                answer(*partition, Some(committed), pending(&stored.topic, *partition))
-            });
-            OffsetFetchResponseTopics {
-                name: stored.topic.to_string(),
-                partitions: partitions.collect(),
-                ..OffsetFetchResponseTopics::default()
-            }
-        }).collect(),
+        None => store
+            .committed
+            .topics(&group_id)
+            .iter()
+            .map(|stored| {
+                let partitions = stored.partitions.iter().map(|(partition, committed)| {
+                    answer(*partition, Some(committed), pending(&stored.topic, *partition))
+                });
+                OffsetFetchResponseTopics {
+                    name: stored.topic.to_string(),
+                    partitions: partitions.collect(),
+                    ..OffsetFetchResponseTopics::default()
+                }
+            })
+            .collect(),
     };
     OffsetFetchResponseGroup { group_id, topics, ..OffsetFetchResponseGroup::default() }
 }
@@ -108,7 +123,11 @@ fn is_same_topic(stored: Uuid, wanted: Uuid) -> bool {
     stored.is_zero() || wanted.is_zero() || stored == wanted
 }
 
-fn answer(partition: i32, committed: Option<&CommittedOffset>, is_pending: bool) -> OffsetFetchResponsePartitions {
+fn answer(
+    partition: i32,
+    committed: Option<&CommittedOffset>,
+    is_pending: bool,
+) -> OffsetFetchResponsePartitions {
     let nothing = OffsetFetchResponsePartitions {
         partition_index: partition,
         committed_offset: -1,

@@ -84,7 +84,8 @@ impl OffsetTable {
         self.groups.into_iter().flat_map(|(group_id, topics)| {
             topics.into_iter().flat_map(move |topic| {
                 let group_id = group_id.clone();
-                let entry = move |(partition, offset)| (group_id.clone(), topic.topic.clone(), partition, offset);
+                let entry =
+                    move |(partition, offset)| (group_id.clone(), topic.topic.clone(), partition, offset);
                 topic.partitions.into_iter().map(entry)
             })
         })

@@ -85,7 +85,11 @@ impl GroupShard {
             return group.validate_offset_commit(committer);
         }
         if committer.generation_id_or_member_epoch >= 0 {
-            return Err(if tells_missing { ErrorCode::GroupIdNotFound } else { ErrorCode::IllegalGeneration });
+            return Err(if tells_missing {
+                ErrorCode::GroupIdNotFound
+            } else {
+                ErrorCode::IllegalGeneration
+            });
         }
         self.insert_empty(group_id, now_ms);
         Ok(())

@@ -6,7 +6,9 @@ use protocol::messages::{
 };
 
 use super::GroupShard;
-use crate::classic::{ClassicGroup, Parked, empty_group_record, leave_outcome, leave_response, leaving_members};
+use crate::classic::{
+    ClassicGroup, Parked, empty_group_record, leave_outcome, leave_response, leaving_members,
+};
 use crate::effects::{Effects, Reply};
 use crate::event::{Request, RequestContext};
 use crate::group::Step;
@@ -24,7 +26,8 @@ impl GroupShard {
         context: &RequestContext,
         request: JoinGroupRequest,
     ) {
-        let session_timeouts = self.config.group_min_session_timeout_ms..=self.config.group_max_session_timeout_ms;
+        let session_timeouts =
+            self.config.group_min_session_timeout_ms..=self.config.group_max_session_timeout_ms;
         let exists = self.groups.contains_key(request.group_id.as_str());
         let error = if request.group_id.is_empty() {
             ErrorCode::InvalidGroupId
@@ -37,7 +40,9 @@ impl GroupShard {
             if !exists {
                 self.create(effects, &group_id, now_ms);
             }
-            self.with_classic(now_ms, effects, &group_id, |group, step| group.join(step, parked, context, request));
+            self.with_classic(now_ms, effects, &group_id, |group, step| {
+                group.join(step, parked, context, request)
+            });
             return;
         };
         let reply = refuse_request(Request::JoinGroup(request), error, parked.api_version);
@@ -50,7 +55,13 @@ impl GroupShard {
         effects.records.extend(empty_group_record(group_id, now_ms));
     }
 
-    pub(super) fn sync(&mut self, now_ms: i64, effects: &mut Effects, parked: Parked, request: SyncGroupRequest) {
+    pub(super) fn sync(
+        &mut self,
+        now_ms: i64,
+        effects: &mut Effects,
+        parked: Parked,
+        request: SyncGroupRequest,
+    ) {
         let lacks_protocol = request.protocol_type.is_none() || request.protocol_name.is_none();
         let error = if parked.api_version >= SYNC_PROTOCOL_MIN_VERSION && lacks_protocol {
             ErrorCode::InconsistentGroupProtocol
@@ -73,19 +84,27 @@ impl GroupShard {
         } else {
             let mut effects = Effects::default();
             let beat = |group: &mut ClassicGroup, step: &mut Step<'_>| group.heartbeat(step.now_ms, request);
-            self.with_classic(now_ms, &mut effects, &request.group_id, beat).unwrap_or(ErrorCode::UnknownMemberId)
+            self.with_classic(now_ms, &mut effects, &request.group_id, beat)
+                .unwrap_or(ErrorCode::UnknownMemberId)
         };
         Reply::Heartbeat(HeartbeatResponse { error_code: error.as_i16(), ..HeartbeatResponse::default() })
     }
 
-    pub(super) fn leave(&mut self, now_ms: i64, effects: &mut Effects, request: LeaveGroupRequest, api_version: i16) -> Reply {
+    pub(super) fn leave(
+        &mut self,
+        now_ms: i64,
+        effects: &mut Effects,
+        request: LeaveGroupRequest,
+        api_version: i16,
+    ) -> Reply {
         if request.group_id.is_empty() {
             return refuse_request(Request::LeaveGroup(request), ErrorCode::InvalidGroupId, api_version);
         }
         let group_id = request.group_id.clone();
         let leaving = leaving_members(request, api_version);
         let members = if self.groups.contains_key(group_id.as_str()) {
-            self.with_classic(now_ms, effects, &group_id, |group, step| group.leave(step, leaving)).unwrap_or_default()
+            self.with_classic(now_ms, effects, &group_id, |group, step| group.leave(step, leaving))
+                .unwrap_or_default()
         } else {
             leaving.into_iter().map(|identity| leave_outcome(identity, ErrorCode::UnknownMemberId)).collect()
         };
