@@ -17,8 +17,10 @@ mod topics;
 mod transactions;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+pub(crate) use check::refused;
 pub use groups::GroupsConfig;
 pub use klamm::KlammConfig;
 pub use log::LogConfig;
@@ -178,14 +180,27 @@ impl BrokerConfig {
         let layers = Layers { fixed, ..Layers::default() };
         let mut errors = Vec::new();
         check::refused(properties, &mut errors);
-        let config = Self::read(layers, &mut errors);
-        if let Some(config) = &config {
-            check::together(config, &mut errors);
-        }
+        let config = Self::read_checked(layers, &mut errors);
         match config {
             Some(config) if errors.is_empty() => Ok(config),
             _ => Err(ConfigErrors(errors)),
         }
+    }
+
+    fn read_checked(layers: Layers, errors: &mut Vec<ConfigError>) -> Option<Self> {
+        let config = Self::read(layers, errors);
+        if let Some(config) = &config {
+            check::together(config, errors);
+        }
+        config
+    }
+
+    /// Whether the broker could have these altered values; the error is the first that Kafka would name.
+    pub(crate) fn checked_with(&self, cluster: &Properties, broker: &Properties) -> Result<(), ConfigError> {
+        let fixed = self.layers.fixed.clone();
+        let mut errors = Vec::new();
+        Self::read_checked(Layers { fixed, cluster: cluster.clone(), broker: broker.clone() }, &mut errors);
+        errors.into_iter().next().map_or(Ok(()), Err)
     }
 
     /// The same broker with other altered values: those for all brokers and those for this one. A value that
@@ -232,6 +247,13 @@ impl BrokerConfig {
     /// The directory of the metadata log.
     pub fn metadata_log_dir(&self) -> Option<&str> {
         self.node.metadata_log_dir.as_deref().or_else(|| self.log_dirs().first().map(String::as_str))
+    }
+}
+
+impl NetworkConfig {
+    /// The limits of `max.connections.per.ip.overrides`, by address or host name.
+    pub fn connections_per_ip(&self) -> BTreeMap<String, i32> {
+        check::connections_per_ip(&self.max_connections_per_ip_overrides).unwrap_or_default()
     }
 }
 

@@ -79,29 +79,22 @@ pub fn topic(broker: &BrokerConfig, own: &Properties) -> Vec<Description> {
 /// A group's keys, given its own values.
 pub fn group(broker: &BrokerConfig, own: &Properties) -> Vec<Description> {
     let describe = |key: &'static ConfigKey| {
-        let mut chain = key.synonyms.first().map_or_else(Vec::new, |synonym| synonyms_of(broker, synonym.name));
+        let mut chain =
+            key.synonyms.first().map_or_else(Vec::new, |synonym| synonyms_of(broker, synonym.name));
         if key.synonyms.is_empty() {
-            chain.extend(key.default_text().map(|text| described(key.name, text, ConfigSource::Default, false)));
+            chain.extend(
+                key.default_text().map(|text| described(key.name, text, ConfigSource::Default, false)),
+            );
         }
-        layered(key, own, topic::inherited(broker, key).as_deref(), chain, ConfigSource::Group)
+        layered(key, own, group::inherited(broker, key).as_deref(), chain, ConfigSource::Group)
     };
     resource(group::keys(), own, describe)
 }
 
-/// A subscription's keys: only those it has values for.
+/// A subscription's keys, given its own values.
 pub fn client_metrics(own: &Properties) -> Vec<Description> {
-    own.iter()
-        .map(|(name, text)| Description {
-            name: name.clone(),
-            value: Some(text.clone()),
-            read_only: false,
-            source: ConfigSource::ClientMetrics,
-            sensitive: false,
-            synonyms: Vec::new(),
-            type_code: 0,
-            documentation: client_metrics::key(name).map(|key| key.documentation),
-        })
-        .collect()
+    let describe = |key: &'static ConfigKey| layered(key, own, None, Vec::new(), ConfigSource::ClientMetrics);
+    resource(client_metrics::keys(), own, describe)
 }
 
 /// A broker's keys.
@@ -149,7 +142,7 @@ fn broker_description(
         sensitive,
         synonyms,
         type_code: key.map_or(0, |key| key.kind.code()),
-        documentation: broker::key(name).map(|key| key.documentation),
+        documentation: broker::key(name).filter(|key| !key.internal).map(|key| key.documentation),
     }
 }
 

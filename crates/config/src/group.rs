@@ -9,7 +9,6 @@ pub use keys::GroupConfig;
 use crate::broker::BrokerConfig;
 use crate::key::ConfigKey;
 use crate::properties::Properties;
-use crate::topic::inherited;
 
 /// Every group key, sorted by name.
 pub fn keys() -> &'static [ConfigKey] {
@@ -35,4 +34,13 @@ impl GroupConfig {
             .or_else(|| Self::read(own, &mut Vec::new()))
             .expect("own values are checked and defaults are valid")
     }
+}
+
+/// What the broker says for a key. A group's assignor is the first of the broker's, even of those that nobody
+/// set; all else follows the synonyms.
+pub(crate) fn inherited<'a>(broker: &'a BrokerConfig, key: &ConfigKey) -> Option<Cow<'a, str>> {
+    if key.name == "streams.assignor.name" {
+        return broker.streams.group_streams_assignors.first().map(|name| Cow::Borrowed(name.as_str()));
+    }
+    crate::topic::inherited(broker, key)
 }

@@ -1,5 +1,7 @@
 //! One row of a configuration table: everything known about a key.
 
+use std::collections::BTreeSet;
+
 use crate::error::ConfigError;
 use crate::valid::Valid;
 use crate::value::{Kind, Value};
@@ -138,7 +140,7 @@ impl ConfigKey {
             default,
             importance,
             valid,
-            documentation,
+            documentation: documentation.trim_ascii_start(),
             update_mode: UpdateMode::ReadOnly,
             effect: Effect::Full,
             synonyms: &[],
@@ -211,7 +213,11 @@ impl ConfigKey {
 
     /// Reads and checks a value that somebody set.
     pub fn parse(&self, text: &str) -> Result<Value, ConfigError> {
-        let value = self.kind.parse(self.name, text)?;
+        let mut value = self.kind.parse(self.name, text)?;
+        if let (Value::List(list), Valid::Elements { .. }) = (&mut value, self.valid) {
+            let mut seen = BTreeSet::new();
+            list.retain(|element| seen.insert(element.clone()));
+        }
         self.valid.check(self.name, Some(&value))?;
         Ok(value)
     }

@@ -12,12 +12,14 @@ mod valid;
 mod value;
 mod variables;
 
+pub mod alter;
 pub mod broker;
 pub mod client_metrics;
 pub mod describe;
 pub mod group;
 pub mod launch;
 pub mod properties;
+pub mod reference;
 pub mod topic;
 
 pub use advice::{Warning, nearest, warnings};
@@ -27,8 +29,8 @@ pub use endpoint::{Endpoints, Listener, SecurityProtocol};
 pub use error::{ConfigError, ConfigErrors};
 pub use group::GroupConfig;
 pub use key::{ConfigKey, Effect, Importance, Synonym, Unit, UpdateMode};
-pub use properties::Properties;
 pub use launch::LaunchSources;
+pub use properties::Properties;
 pub use topic::TopicConfig;
 pub use valid::Valid;
 pub use value::{

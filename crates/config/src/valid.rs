@@ -1,6 +1,5 @@
 //! Validators: which values of its type a key takes, refused in Kafka's words.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::error::ConfigError;
@@ -26,7 +25,7 @@ pub enum Valid {
     OneOfAnyCase(&'static [&'static str]),
     /// Not the empty string.
     NonEmpty,
-    /// A list without doubles and without empty elements.
+    /// A list without empty elements; what is named again does not count.
     Elements {
         /// The only elements allowed; none means any.
         words: &'static [&'static str],
@@ -135,9 +134,6 @@ fn elements(name: &str, list: &[String], words: &[&str], empty: bool) -> Result<
             format!("[{}]", words.join(", "))
         };
         return conflict(format!("must not be empty. Valid values include: {known}"));
-    }
-    if list.iter().collect::<BTreeSet<_>>().len() != list.len() {
-        return conflict("values must not be duplicated.".to_owned());
     }
     for element in list {
         if words.is_empty() && element.is_empty() {

@@ -18,7 +18,7 @@ pub(super) fn is_alone(node: &NodeConfig) -> bool {
 }
 
 /// Keys that cannot be honoured and were set to something else than their default.
-pub(super) fn refused(properties: &Properties, errors: &mut Vec<ConfigError>) {
+pub(crate) fn refused(properties: &Properties, errors: &mut Vec<ConfigError>) {
     for (name, text) in properties {
         let base = without_listener_prefix(name);
         if ["super.users", "allow.everyone.if.no.acl.found"].contains(&base) {
@@ -169,123 +169,232 @@ fn inter_broker_listener(
     Ok(name)
 }
 
-/// Every rule that spans keys.
-pub(super) fn together(config: &BrokerConfig, errors: &mut Vec<ConfigError>) {
-    let mut require = |holds: bool, text: &str| {
-        if !holds {
-            errors.push(ConfigError::Conflict(text.to_owned()));
-        }
-    };
-    let (log, groups, replication) = (&config.log, &config.groups, &config.replication);
-    require(log.roll_ms() >= 1, "log.roll.ms must be greater than or equal to 1");
-    require(log.roll_jitter_ms() >= 0, "log.roll.jitter.ms must be greater than or equal to 0");
-    require(
-        log.retention_ms() >= 1 || log.retention_ms() == -1,
-        "log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
-    );
-    require(
-        replication.replica_fetch_wait_max_ms <= replication.replica_socket_timeout_ms,
-        "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent unnecessary \
-         socket timeouts",
-    );
-    require(
-        i64::from(replication.replica_fetch_wait_max_ms) <= replication.replica_lag_time_max_ms,
-        "replica.fetch.wait.max.ms should always be less than or equal to replica.lag.time.max.ms to prevent \
-         frequent changes in ISR",
-    );
-    require(
-        groups.group_min_session_timeout_ms <= groups.group_max_session_timeout_ms,
-        "group.max.session.timeout.ms must be greater than or equal to group.min.session.timeout.ms",
-    );
-    quorum(config, errors);
-    listeners(config, errors);
-}
+/// Kafka's words for a rule that is broken, and whether it is kept.
+type Rule = (bool, String);
 
-fn quorum(config: &BrokerConfig, errors: &mut Vec<ConfigError>) {
-    let node = &config.node;
-    if node.broker_id != -1 && node.broker_id != node.node_id {
+/// Every rule that spans keys, in the order in which Kafka looks.
+pub(super) fn together(config: &BrokerConfig, errors: &mut Vec<ConfigError>) {
+    if config.node.broker_id != config.node.node_id {
         errors.push(ConfigError::Conflict(
-            "You must set `node.id` to the same value as `broker.id`.".to_owned(),
-        ));
-    }
-    let voters: BTreeSet<i32> = node
-        .controller_quorum_voters
-        .iter()
-        .filter_map(|voter| parse_voter(voter).ok())
-        .map(|(id, ..)| id)
-        .collect();
-    let alone = config.is_alone();
-    if voters.is_empty() && node.controller_quorum_bootstrap_servers.is_empty() && !alone {
-        errors.push(ConfigError::Conflict(
-            "If using process.roles, either controller.quorum.bootstrap.servers must contain the set of \
-             bootstrap controllers or controller.quorum.voters must contain a parseable set of controllers."
+            "`node.id` and `broker.id` must be set to the same value. `broker.id` is deprecated, please use \
+             `node.id` instead."
                 .to_owned(),
         ));
     }
-    if config.is_controller() && !voters.is_empty() && !voters.contains(&node.node_id) {
-        errors.push(ConfigError::Conflict(format!(
-            "If process.roles contains the 'controller' role, the node id {} must be included in the set of \
-             voters controller.quorum.voters={voters:?}",
-            node.node_id
-        )));
-    }
+    let rules = [values(config), quorum(config), listeners(config), limits(config)];
+    let broken = rules.into_iter().flatten().filter(|(kept, _)| !kept);
+    errors.extend(broken.map(|(_, text)| ConfigError::Conflict(format!("requirement failed: {text}"))));
+    unsupported(config, errors);
 }
 
-fn listeners(config: &BrokerConfig, errors: &mut Vec<ConfigError>) {
+fn values(config: &BrokerConfig) -> Vec<Rule> {
+    let (log, node, replication) = (&config.log, &config.node, &config.replication);
+    let retention_ms = log.retention_ms();
+    let threads = i64::from(log.log_cleaner_threads);
+    let cordoned = &log.cordoned_log_dirs;
+    let missing: Vec<&str> = cordoned
+        .iter()
+        .filter(|dir| *dir != "*" && !config.log_dirs().contains(dir))
+        .map(String::as_str)
+        .collect();
+    vec![
+        (
+            cordoned.len() < 2 || cordoned.iter().all(|dir| dir != "*"),
+            "When cordoned.log.dirs is set to *, it must not contain other values".to_owned(),
+        ),
+        (
+            missing.is_empty(),
+            format!(
+                "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : {}",
+                missing.join(", ")
+            ),
+        ),
+        (log.roll_ms() >= 1, "log.roll.ms must be greater than or equal to 1".to_owned()),
+        (log.roll_jitter_ms() >= 0, "log.roll.jitter.ms must be greater than or equal to 0".to_owned()),
+        (
+            retention_ms >= 1 || retention_ms == -1,
+            "log.retention.ms must be unlimited (-1) or, greater than or equal to 1".to_owned(),
+        ),
+        (
+            threads == 0 || log.log_cleaner_dedupe_buffer_size / threads > 1024 * 1024,
+            "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.".to_owned(),
+        ),
+        (
+            replication.replica_fetch_wait_max_ms <= replication.replica_socket_timeout_ms,
+            "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent \
+             unnecessary socket timeouts"
+                .to_owned(),
+        ),
+        (
+            i64::from(replication.replica_fetch_wait_max_ms) <= replication.replica_lag_time_max_ms,
+            "replica.fetch.wait.max.ms should always be less than or equal to replica.lag.time.max.ms to \
+             prevent frequent changes in ISR"
+                .to_owned(),
+        ),
+        (
+            node.broker_heartbeat_interval_ms <= node.broker_session_timeout_ms / 2,
+            format!(
+                "broker.heartbeat.interval.ms ({} ms) must be less than or equal to half of the \
+                 broker.session.timeout.ms ({} ms).",
+                node.broker_heartbeat_interval_ms, node.broker_session_timeout_ms
+            ),
+        ),
+        (
+            config.groups.group_min_session_timeout_ms <= config.groups.group_max_session_timeout_ms,
+            "group.max.session.timeout.ms must be greater than or equal to group.min.session.timeout.ms"
+                .to_owned(),
+        ),
+    ]
+}
+
+fn voters(node: &NodeConfig) -> BTreeSet<i32> {
+    let parsed = node.controller_quorum_voters.iter().filter_map(|voter| parse_voter(voter).ok());
+    parsed.map(|(id, ..)| id).collect()
+}
+
+fn quorum(config: &BrokerConfig) -> Vec<Rule> {
+    let (node, voters) = (&config.node, voters(&config.node));
+    let found = !voters.is_empty() || !node.controller_quorum_bootstrap_servers.is_empty();
     let endpoints = &config.endpoints;
-    let mut conflict = |text: String| errors.push(ConfigError::Conflict(text));
+    let listening = |name: &String| endpoints.controller.iter().any(|listener| listener.name == *name);
+    let mut rules = vec![(
+        found || config.is_alone(),
+        "If using process.roles, either controller.quorum.bootstrap.servers must contain the set of bootstrap \
+         controllers or controller.quorum.voters must contain a parseable set of controllers."
+            .to_owned(),
+    )];
+    if config.is_controller() && !config.is_alone() {
+        rules.extend([
+            (
+                voters.is_empty() || voters.contains(&node.node_id),
+                format!(
+                    "If process.roles contains the 'controller' role, the node id {} must be included in the set \
+                     of voters controller.quorum.voters={voters:?}",
+                    node.node_id
+                ),
+            ),
+            (
+                !endpoints.controller.is_empty(),
+                "controller.listener.names must contain at least one value appearing in the 'listeners' \
+                 configuration when running the KRaft controller role"
+                    .to_owned(),
+            ),
+            (
+                endpoints.controller_listener_names.iter().all(listening),
+                "controller.listener.names must only contain values appearing in the 'listeners' configuration \
+                 when running the KRaft controller role"
+                    .to_owned(),
+            ),
+        ]);
+    }
+    rules
+}
+
+fn listeners(config: &BrokerConfig) -> Vec<Rule> {
+    let endpoints = &config.endpoints;
     let names = |listeners: &[Listener]| {
         listeners.iter().map(|listener| listener.name.clone()).collect::<Vec<_>>().join(",")
     };
     let has = |listeners: &[Listener], name: &str| listeners.iter().any(|listener| listener.name == name);
-    if config.is_controller() && !config.is_alone() && endpoints.controller.is_empty() {
-        conflict(
-            "controller.listener.names must contain at least one value appearing in the 'listeners' \
-             configuration when running the KRaft controller role"
-                .to_owned(),
-        );
-    }
+    let mut advertised = endpoints.advertised.iter().chain(&endpoints.advertised_controller);
+    let mut rules = vec![(
+        advertised.all(|listener| listener.host.as_deref() != Some("0.0.0.0")),
+        "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address."
+            .to_owned(),
+    )];
     if config.is_broker() {
-        if endpoints.advertised.is_empty() {
-            conflict(
+        let known = !endpoints.advertised.is_empty();
+        rules.extend([
+            (
+                known,
                 "There must be at least one broker advertised listener. Perhaps all listeners appear in \
                  controller.listener.names?"
                     .to_owned(),
-            );
-        } else if !has(&endpoints.advertised, &endpoints.inter_broker_listener_name) {
-            conflict(format!(
-                "inter.broker.listener.name must be a listener name defined in advertised.listeners. The valid \
-                 options based on currently configured listeners are {}",
-                names(&endpoints.advertised)
-            ));
-        }
-        if endpoints.advertised.iter().any(|listener| !has(&endpoints.broker, &listener.name)) {
-            conflict(format!(
-                "advertised.listeners listener names must be equal to or a subset of the ones defined in \
-                 listeners. Found {}. The valid options based on the current configuration are {}",
-                names(&endpoints.advertised),
-                names(&endpoints.broker)
-            ));
-        }
+            ),
+            (
+                !known || has(&endpoints.advertised, &endpoints.inter_broker_listener_name),
+                format!(
+                    "inter.broker.listener.name must be a listener name defined in advertised.listeners. The \
+                     valid options based on currently configured listeners are {}",
+                    names(&endpoints.advertised)
+                ),
+            ),
+            (
+                endpoints.advertised.iter().all(|listener| has(&endpoints.broker, &listener.name)),
+                format!(
+                    "advertised.listeners listener names must be equal to or a subset of the ones defined in \
+                     listeners. Found {}. The valid options based on the current configuration are {}",
+                    names(&endpoints.advertised),
+                    names(&endpoints.broker)
+                ),
+            ),
+        ]);
     }
-    for listener in endpoints.advertised.iter().chain(&endpoints.advertised_controller) {
-        if listener.host.as_deref() == Some("0.0.0.0") {
-            conflict(
-                "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address."
-                    .to_owned(),
-            );
-        }
-    }
+    rules
+}
+
+fn limits(config: &BrokerConfig) -> Vec<Rule> {
+    let network = &config.network;
+    let queued = network.queued_max_request_bytes;
+    let (delay_ms, idle_ms) =
+        (i64::from(network.connection_failed_authentication_delay_ms), network.connections_max_idle_ms);
+    let overrides = connections_per_ip(&network.max_connections_per_ip_overrides);
+    let overridden = overrides.as_ref().is_ok_and(|overrides| !overrides.is_empty());
+    vec![
+        (
+            queued <= 0 || queued >= i64::from(network.socket_request_max_bytes),
+            "queued.max.request.bytes must be larger or equal to socket.request.max.bytes".to_owned(),
+        ),
+        (overrides.is_ok(), overrides.as_ref().err().cloned().unwrap_or_default()),
+        (
+            network.max_connections_per_ip != 0 || overridden,
+            "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set."
+                .to_owned(),
+        ),
+        (
+            idle_ms < 0 || delay_ms < idle_ms,
+            format!(
+                "connection.failed.authentication.delay.ms={delay_ms} should always be less than \
+                 connections.max.idle.ms={idle_ms} to prevent failed authentication responses from timing out"
+            ),
+        ),
+    ]
+}
+
+/// `host:count,…` as a map.
+pub(super) fn connections_per_ip(text: &str) -> Result<BTreeMap<String, i32>, String> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let parse = |entry: &str| {
+        let (host, count) = entry.rsplit_once(':')?;
+        Some((host.trim().to_owned(), count.trim().parse().ok()?))
+    };
+    entries
+        .map(|entry| {
+            parse(entry).ok_or_else(|| {
+                format!(
+                    "Error parsing configuration property 'max.connections.per.ip.overrides': '{entry}' is not \
+                     of the form host:count"
+                )
+            })
+        })
+        .collect()
+}
+
+/// What Kafka can do and this server cannot yet, where it would be unsafe to go on without it.
+fn unsupported(config: &BrokerConfig, errors: &mut Vec<ConfigError>) {
+    let endpoints = &config.endpoints;
     for listener in endpoints.broker.iter().chain(&endpoints.controller) {
         if listener.protocol != SecurityProtocol::Plaintext {
-            errors.push(ConfigError::refused(
-                "listeners",
-                format!(
-                    "listener {} uses {}, but encryption and authentication do not exist yet",
-                    listener.name,
-                    listener.protocol.name()
-                ),
-            ));
+            let (name, protocol) = (&listener.name, listener.protocol.name());
+            let reason = format!("listener {name} uses {protocol}, but only PLAINTEXT exists yet");
+            errors.push(ConfigError::refused("listeners", reason));
         }
+    }
+    if !(config.is_broker() && config.is_controller()) {
+        let reason = "a node must be broker and controller: clusters of several nodes do not exist yet";
+        errors.push(ConfigError::refused("process.roles", reason));
+    } else if voters(&config.node).iter().any(|id| *id != config.node.node_id) {
+        let reason = "other nodes are named: clusters of several nodes do not exist yet";
+        errors.push(ConfigError::refused("controller.quorum.voters", reason));
     }
 }

@@ -1,7 +1,7 @@
 //! Broker keys: our own keys.
 
 use crate::table::config_table;
-use crate::value::{Durability};
+use crate::value::Durability;
 
 config_table! {
     /// Our own keys.

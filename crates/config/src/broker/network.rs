@@ -1,6 +1,6 @@
 //! Broker keys: listeners, connections and requests.
 
-use super::{NO_ENCRYPTION};
+use super::NO_ENCRYPTION;
 use crate::table::config_table;
 
 config_table! {

@@ -1,8 +1,8 @@
 //! Broker keys: how quotas are measured.
 
-use super::{NO_CLASSES};
+use super::NO_CLASSES;
 use crate::table::config_table;
-use crate::value::{Class};
+use crate::value::Class;
 
 config_table! {
     /// How quotas are measured.

@@ -1,6 +1,6 @@
 //! Broker keys: replication, leadership and fetching.
 
-use super::{NO_CLASSES};
+use super::NO_CLASSES;
 use crate::table::config_table;
 
 config_table! {

@@ -1,7 +1,7 @@
 //! Broker keys: streams groups.
 
 use crate::table::config_table;
-use crate::value::{Class};
+use crate::value::Class;
 
 config_table! {
     /// Streams groups.

@@ -1,6 +1,6 @@
 //! Broker keys: segments in remote storage.
 
-use super::{NO_TIERING};
+use super::NO_TIERING;
 use crate::table::config_table;
 
 config_table! {

@@ -1,8 +1,8 @@
 //! Broker keys: creating, deleting and describing topics.
 
-use super::{NO_CLASSES};
+use super::NO_CLASSES;
 use crate::table::config_table;
-use crate::value::{Class};
+use crate::value::Class;
 
 config_table! {
     /// Creating, deleting and describing topics.

@@ -1,6 +1,6 @@
 //! Group keys.
 
-use crate::key::{same};
+use crate::key::same;
 use crate::table::config_table;
 use crate::value::{AutoOffsetReset, IsolationLevel};
 
