@@ -19,7 +19,8 @@ use table::Table;
 
 const TABLES: &str = "crates/protocol/tables";
 const GENERATED: &str = "crates/protocol/src/generated";
-const VALUES: &str = "crates/protocol/tests/generated";
+/// How the tests of the messages fill them.
+const VALUES: &str = "crates/protocol/tests/messages/generated.rs";
 
 /// A folder of tables, which becomes a module.
 pub struct Module {
@@ -31,13 +32,11 @@ pub struct Module {
 pub fn run(root: &Path, check: bool) -> Result<()> {
     let wanted = generate(root)?;
     let mut stale = Vec::new();
-    for folder in [GENERATED, VALUES] {
-        for path in files_below(&root.join(folder), "rs")? {
-            if !wanted.contains_key(&path) {
-                stale.push(path.clone());
-                if !check {
-                    fs::remove_file(&path)?;
-                }
+    for path in files_below(&root.join(GENERATED), "rs")? {
+        if !wanted.contains_key(&path) {
+            stale.push(path.clone());
+            if !check {
+                fs::remove_file(&path)?;
             }
         }
     }
@@ -83,7 +82,7 @@ fn generate(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
         head(&format!("{TABLES}/messages")) + &registries::api_keys(&modules)?,
     );
     files.insert(root.join(GENERATED.to_owned() + ".rs"), head(TABLES) + &registries::root(&modules));
-    files.insert(root.join(VALUES).join("values.rs"), head(TABLES) + &values::file(&modules)?);
+    files.insert(root.join(VALUES), head(TABLES) + &values::file(&modules)?);
     format(root, files)
 }
 

@@ -263,6 +263,7 @@ fn read(context: &Context<'_>, field: &Field) -> String {
         FieldType::Bytes if option => format!("reader.nullable_bytes({flexible}, {nullable})?"),
         FieldType::Bytes => format!("reader.bytes({flexible})?"),
         FieldType::Records => format!("reader.records({flexible}, {nullable})?"),
+        FieldType::Struct(_) if option && field.tag.is_some() => "reader.tagged_message(version)?".into(),
         FieldType::Struct(_) if option => format!("reader.nullable_message(version, {nullable})?"),
         FieldType::Struct(name) => format!("{name}::decode(reader, version)?"),
         FieldType::Array(element) => match (struct_name(element), option) {
@@ -381,6 +382,9 @@ fn write(context: &Context<'_>, field: &Field) -> String {
         FieldType::Bytes if option => format!("writer.nullable_bytes({name}.as_ref(), {flexible})?;"),
         FieldType::Bytes => format!("writer.bytes(&{name}, {flexible})?;"),
         FieldType::Records => format!("writer.records({name}.as_ref(), {flexible})?;"),
+        FieldType::Struct(_) if option && field.tag.is_some() => {
+            format!("writer.tagged_message({name}.as_ref(), version)?;")
+        }
         FieldType::Struct(_) if option => {
             format!(
                 "writer.nullable_message({name}.as_ref(), version, {})?;",

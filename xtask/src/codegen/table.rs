@@ -156,7 +156,7 @@ impl Table {
             let versions = field.versions.intersect(table.structs[owner].versions);
             if let Some(name) = struct_name(&field.field_type) {
                 owners.push(table.structs.len());
-                table.add_struct(&name.to_owned(), versions);
+                table.add_struct(name, versions);
             }
             table.structs[owner].fields.push(field);
         }

@@ -6,13 +6,13 @@ use anyhow::Result;
 
 use super::Module;
 use super::code::{self, Condition};
-use super::table::{Field, FieldType, Struct, Table, struct_name};
+use super::table::{Field, FieldType, Struct, Table, Versions};
 
 /// One file with an implementation of `Fill` for every struct and the list of all messages.
 pub fn file(modules: &[Module]) -> Result<String> {
     let mut text =
         String::from("//! How to fill each message, field by field in the order of the schema.\n\n");
-    text.push_str("use crate::support::{Fill, Source, fill_all};\n\n");
+    text.push_str("use crate::fill::{Fill, Source, Visitor, fill_all, many};\n\n");
     let mut list = String::new();
     for module in modules {
         for table in &module.tables {
@@ -25,7 +25,7 @@ pub fn file(modules: &[Module]) -> Result<String> {
     }
     write!(
         text,
-        "/// Shows a visitor every message there is.\npub fn visit_all(visitor: &mut impl crate::support::Visitor) {{ {list} }}\n"
+        "/// Shows a visitor every message there is.\npub fn visit_all(visitor: &mut impl Visitor) {{ {list} }}\n"
     )?;
     Ok(text)
 }
@@ -34,7 +34,7 @@ fn emit(text: &mut String, table: &Table, message: &Struct, path: &str) -> Resul
     let possible = message.versions.intersect(table.versions);
     let mut body = String::new();
     for field in &message.fields {
-        let statement = format!("self.{} = {};", code::field_name(field), fill(field, possible, message));
+        let statement = format!("self.{} = {};", code::field_name(field), fill(field, possible));
         match Condition::new(field.versions, possible) {
             Condition::Always => writeln!(body, "{statement}")?,
             Condition::Never => {}
@@ -54,7 +54,15 @@ fn emit(text: &mut String, table: &Table, message: &Struct, path: &str) -> Resul
             }
         }
     }
-    let version = if body.contains("version") { "version" } else { "_version" };
+    let version = if body
+        .replace("self.version", "")
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .any(|word| word == "version")
+    {
+        "version"
+    } else {
+        "_version"
+    };
     let source = if body.contains("source") { "source" } else { "_source" };
     writeln!(
         text,
@@ -64,25 +72,21 @@ fn emit(text: &mut String, table: &Table, message: &Struct, path: &str) -> Resul
     Ok(())
 }
 
-fn fill(field: &Field, possible: super::table::Versions, _message: &Struct) -> String {
+fn fill(field: &Field, possible: Versions) -> String {
     let nullable = Condition::new(field.nullable, possible.intersect(field.versions));
     let nullable = nullable.expression();
     let value = match &field.field_type {
         FieldType::Plain(name) => format!("source.{}()", code::plain_method(name)),
         FieldType::String => "source.string()".into(),
         FieldType::Bytes => "source.bytes()".into(),
-        FieldType::Records => "source.bytes().into()".into(),
+        FieldType::Records => "source.records()".into(),
         FieldType::Struct(_) => "Fill::filled(source, version)".into(),
-        FieldType::Array(element) => match (struct_name(element), &**element) {
-            (Some(_), _) => "fill_all(source, version)".into(),
-            (None, FieldType::String) => "source.many(&mut |source| source.string())".into(),
-            (None, FieldType::Plain(name)) => {
-                format!("crate::support::many(source, |source| source.{}())", code::plain_method(name))
-            }
-            _ => "Vec::new()".into(),
+        FieldType::Array(element) => match &**element {
+            FieldType::Plain(name) => format!("many(source, |source| source.{}())", code::plain_method(name)),
+            FieldType::String => "many(source, |source| source.string())".into(),
+            _ => "fill_all(source, version)".into(),
         },
     };
-    let value = value.replace("source.many(&mut ", "crate::support::many(source, ");
     if code::is_option(field) {
         format!("if source.is_null({nullable}) {{ None }} else {{ Some({value}) }}")
     } else {

@@ -253,6 +253,14 @@ impl Reader {
         T::decode(self, version).map(Some)
     }
 
+    /// A tagged struct that can be null: there the byte is an unsigned varint, 0 for null.
+    pub(crate) fn tagged_message<T: Message>(&mut self, version: i16) -> Result<Option<T>, DecodeError> {
+        if self.unsigned_varint()? == 0 {
+            return Ok(None);
+        }
+        T::decode(self, version).map(Some)
+    }
+
     pub(crate) fn tagged_field_count(&mut self) -> Result<usize, DecodeError> {
         let count = self.unsigned_varint()? as usize;
         // A tagged field takes at least its tag and its size.

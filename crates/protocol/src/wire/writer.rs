@@ -236,6 +236,16 @@ impl Writer {
         item.map_or(Ok(()), |item| item.encode(self, version))
     }
 
+    /// A tagged struct that can be null: there the byte is an unsigned varint, 0 for null.
+    pub(crate) fn tagged_message<T: Message>(
+        &mut self,
+        item: Option<&T>,
+        version: i16,
+    ) -> Result<(), EncodeError> {
+        self.unsigned_varint(u32::from(item.is_some()));
+        item.map_or(Ok(()), |item| item.encode(self, version))
+    }
+
     /// The tagged section of a struct without tags of its own.
     pub(crate) fn unknown_tagged_fields(
         &mut self,

@@ -26,7 +26,7 @@ pub struct ConsumerGroupMemberMetadataValue {
     pub rebalance_timeout_ms: i32,
     /// string, versions 0+, nullable 0+.
     pub server_assignor: Option<String>,
-    /// ClassicMemberMetadata, versions 0+, nullable 0+, tag 0, default null.
+    /// ClassicMemberMetadata, versions 0+, nullable 0+, tag 0.
     pub classic_member_metadata: Option<ClassicMemberMetadata>,
     /// Tagged fields that the schema does not name.
     pub unknown_tagged_fields: Vec<UnknownTaggedField>,
@@ -43,7 +43,7 @@ impl Default for ConsumerGroupMemberMetadataValue {
             subscribed_topic_regex: Some(String::new()),
             rebalance_timeout_ms: -1,
             server_assignor: Some(String::new()),
-            classic_member_metadata: None,
+            classic_member_metadata: Some(ClassicMemberMetadata::default()),
             unknown_tagged_fields: Vec::new(),
         }
     }
@@ -65,12 +65,12 @@ impl Message for ConsumerGroupMemberMetadataValue {
             subscribed_topic_regex: reader.nullable_string(true, true)?,
             rebalance_timeout_ms: reader.i32()?,
             server_assignor: reader.nullable_string(true, true)?,
-            classic_member_metadata: None,
+            classic_member_metadata: Some(ClassicMemberMetadata::default()),
             unknown_tagged_fields: Vec::new(),
         };
         message.unknown_tagged_fields = reader.tagged_fields(|reader, tag| {
             match tag {
-                0 => message.classic_member_metadata = reader.nullable_message(version, true)?,
+                0 => message.classic_member_metadata = reader.tagged_message(version)?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -90,10 +90,8 @@ impl Message for ConsumerGroupMemberMetadataValue {
         writer.nullable_string(self.server_assignor.as_deref(), true)?;
 
         let mut tagged = TaggedFields::default();
-        if self.classic_member_metadata.is_some() {
-            tagged.add(0, |writer| {
-                writer.nullable_message(self.classic_member_metadata.as_ref(), version, true)
-            })?;
+        if self.classic_member_metadata != Some(ClassicMemberMetadata::default()) {
+            tagged.add(0, |writer| writer.tagged_message(self.classic_member_metadata.as_ref(), version))?;
         }
         tagged.finish(writer, &self.unknown_tagged_fields)
     }

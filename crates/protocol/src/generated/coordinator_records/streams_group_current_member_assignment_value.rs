@@ -67,16 +67,27 @@ impl Message for StreamsGroupCurrentMemberAssignmentValue {
 }
 
 /// Part of StreamsGroupCurrentMemberAssignmentValue: versions 0.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TaskIds {
     /// string, versions 0+.
     pub subtopology_id: String,
     /// array of int32, versions 0+.
     pub partitions: Vec<i32>,
-    /// array of int32, versions 0+, nullable 0+, tag 0, default null.
+    /// array of int32, versions 0+, nullable 0+, tag 0.
     pub assignment_epochs: Option<Vec<i32>>,
     /// Tagged fields that the schema does not name.
     pub unknown_tagged_fields: Vec<UnknownTaggedField>,
+}
+
+impl Default for TaskIds {
+    fn default() -> Self {
+        Self {
+            subtopology_id: String::new(),
+            partitions: Vec::new(),
+            assignment_epochs: Some(Vec::new()),
+            unknown_tagged_fields: Vec::new(),
+        }
+    }
 }
 
 impl Message for TaskIds {
@@ -88,7 +99,7 @@ impl Message for TaskIds {
         let mut message = Self {
             subtopology_id: reader.string(true)?,
             partitions: reader.array(true)?,
-            assignment_epochs: None,
+            assignment_epochs: Some(Vec::new()),
             unknown_tagged_fields: Vec::new(),
         };
         message.unknown_tagged_fields = reader.tagged_fields(|reader, tag| {
@@ -106,7 +117,7 @@ impl Message for TaskIds {
         writer.array(&self.partitions, true)?;
 
         let mut tagged = TaggedFields::default();
-        if self.assignment_epochs.is_some() {
+        if self.assignment_epochs.as_ref().is_none_or(|value| !value.is_empty()) {
             tagged.add(0, |writer| writer.nullable_array(self.assignment_epochs.as_deref(), true))?;
         }
         tagged.finish(writer, &self.unknown_tagged_fields)

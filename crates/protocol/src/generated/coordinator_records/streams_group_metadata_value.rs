@@ -14,7 +14,7 @@ pub struct StreamsGroupMetadataValue {
     pub metadata_hash: i64,
     /// int32, versions 0+, tag 0, default -1.
     pub validated_topology_epoch: i32,
-    /// array of LastAssignmentConfig, versions 0+, nullable 0+, tag 1, default null.
+    /// array of LastAssignmentConfig, versions 0+, nullable 0+, tag 1.
     pub last_assignment_configs: Option<Vec<LastAssignmentConfig>>,
     /// int32, versions 0+, tag 2, default -1.
     pub stored_description_topology_epoch: i32,
@@ -30,7 +30,7 @@ impl Default for StreamsGroupMetadataValue {
             epoch: 0,
             metadata_hash: 0,
             validated_topology_epoch: -1,
-            last_assignment_configs: None,
+            last_assignment_configs: Some(Vec::new()),
             stored_description_topology_epoch: -1,
             failed_description_topology_epoch: -1,
             unknown_tagged_fields: Vec::new(),
@@ -49,7 +49,7 @@ impl Message for StreamsGroupMetadataValue {
             epoch: reader.i32()?,
             metadata_hash: reader.i64()?,
             validated_topology_epoch: -1,
-            last_assignment_configs: None,
+            last_assignment_configs: Some(Vec::new()),
             stored_description_topology_epoch: -1,
             failed_description_topology_epoch: -1,
             unknown_tagged_fields: Vec::new(),
@@ -79,7 +79,7 @@ impl Message for StreamsGroupMetadataValue {
                 Ok(())
             })?;
         }
-        if self.last_assignment_configs.is_some() {
+        if self.last_assignment_configs.as_ref().is_none_or(|value| !value.is_empty()) {
             tagged.add(1, |writer| {
                 writer.nullable_messages(self.last_assignment_configs.as_deref(), true, version)
             })?;

@@ -2,7 +2,7 @@
 
 //! How to fill each message, field by field in the order of the schema.
 
-use crate::support::{Fill, Source, fill_all};
+use crate::fill::{Fill, Source, Visitor, fill_all, many};
 
 impl Fill for protocol::control_records::aborted_txn::AbortedTxn {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
@@ -26,7 +26,7 @@ impl Fill for protocol::control_records::end_txn_marker::EndTxnMarker {
 }
 
 impl Fill for protocol::control_records::kraft_version_record::KRaftVersionRecord {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.version = source.i16();
         self.kraft_version = source.i16();
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -102,14 +102,14 @@ impl Fill for protocol::control_records::quorum_state_data::Voter {
 }
 
 impl Fill for protocol::control_records::snapshot_footer_record::SnapshotFooterRecord {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.version = source.i16();
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
 
 impl Fill for protocol::control_records::snapshot_header_record::SnapshotHeaderRecord {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.version = source.i16();
         self.last_contained_log_timestamp = source.i64();
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -144,7 +144,7 @@ impl Fill for protocol::control_records::voters_record::Endpoint {
 }
 
 impl Fill for protocol::control_records::voters_record::KRaftVersionFeature {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.min_supported_version = source.i16();
         self.max_supported_version = source.i16();
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -166,12 +166,9 @@ self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
 impl Fill for protocol::coordinator_records::consumer_group_current_member_assignment_value::TopicPartitions {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
-        self.partitions = crate::support::many(source, |source| source.i32());
-        self.assignment_epochs = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.i32()))
-        };
+        self.partitions = many(source, |source| source.i32());
+        self.assignment_epochs =
+            if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[0]);
     }
 }
@@ -193,7 +190,7 @@ impl Fill
         self.rack_id = if source.is_null(true) { None } else { Some(source.string()) };
         self.client_id = source.string();
         self.client_host = source.string();
-        self.subscribed_topic_names = crate::support::many(source, |source| source.string());
+        self.subscribed_topic_names = many(source, |source| source.string());
         self.subscribed_topic_regex = if source.is_null(true) { None } else { Some(source.string()) };
         self.rebalance_timeout_ms = source.i32();
         self.server_assignor = if source.is_null(true) { None } else { Some(source.string()) };
@@ -253,7 +250,7 @@ impl Fill for protocol::coordinator_records::consumer_group_partition_metadata_v
 impl Fill for protocol::coordinator_records::consumer_group_partition_metadata_value::PartitionMetadata {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.partition = source.i32();
-        self.racks = crate::support::many(source, |source| source.string());
+        self.racks = many(source, |source| source.string());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -262,7 +259,7 @@ impl Fill for protocol::coordinator_records::consumer_group_regular_expression_k
 self.regular_expression = source.string();
  } }
 
-impl Fill for protocol::coordinator_records::consumer_group_regular_expression_value::ConsumerGroupRegularExpressionValue { fn fill(&mut self, source: &mut dyn Source, version: i16) { self.topics = crate::support::many(source, |source| source.string());
+impl Fill for protocol::coordinator_records::consumer_group_regular_expression_value::ConsumerGroupRegularExpressionValue { fn fill(&mut self, source: &mut dyn Source, _version: i16) { self.topics = many(source, |source| source.string());
 self.version = source.i64();
 self.timestamp = source.i64();
 self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -279,7 +276,7 @@ self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
 impl Fill for protocol::coordinator_records::consumer_group_target_assignment_member_value::TopicPartition {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -392,7 +389,7 @@ self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
 impl Fill for protocol::coordinator_records::share_group_current_member_assignment_value::TopicPartitions {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -411,7 +408,7 @@ impl Fill
         self.rack_id = if source.is_null(true) { None } else { Some(source.string()) };
         self.client_id = source.string();
         self.client_host = source.string();
-        self.subscribed_topic_names = crate::support::many(source, |source| source.string());
+        self.subscribed_topic_names = many(source, |source| source.string());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -443,7 +440,7 @@ impl Fill for protocol::coordinator_records::share_group_state_partition_metadat
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
         self.topic_name = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -467,7 +464,7 @@ self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
 impl Fill for protocol::coordinator_records::share_group_target_assignment_member_value::TopicPartition {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -560,12 +557,9 @@ self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
 impl Fill for protocol::coordinator_records::streams_group_current_member_assignment_value::TaskIds {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.subtopology_id = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
-        self.assignment_epochs = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.i32()))
-        };
+        self.partitions = many(source, |source| source.i32());
+        self.assignment_epochs =
+            if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[0]);
     }
 }
@@ -652,7 +646,7 @@ self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
 impl Fill for protocol::coordinator_records::streams_group_target_assignment_member_value::TaskIds {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.subtopology_id = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -682,10 +676,10 @@ impl Fill for protocol::coordinator_records::streams_group_topology_value::Strea
 impl Fill for protocol::coordinator_records::streams_group_topology_value::Subtopology {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.subtopology_id = source.string();
-        self.source_topics = crate::support::many(source, |source| source.string());
-        self.source_topic_regex = crate::support::many(source, |source| source.string());
+        self.source_topics = many(source, |source| source.string());
+        self.source_topic_regex = many(source, |source| source.string());
         self.state_changelog_topics = fill_all(source, version);
-        self.repartition_sink_topics = crate::support::many(source, |source| source.string());
+        self.repartition_sink_topics = many(source, |source| source.string());
         self.repartition_source_topics = fill_all(source, version);
         self.copartition_groups = fill_all(source, version);
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -694,9 +688,9 @@ impl Fill for protocol::coordinator_records::streams_group_topology_value::Subto
 
 impl Fill for protocol::coordinator_records::streams_group_topology_value::CopartitionGroup {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
-        self.source_topics = crate::support::many(source, |source| source.i16());
-        self.source_topic_regex = crate::support::many(source, |source| source.i16());
-        self.repartition_source_topics = crate::support::many(source, |source| source.i16());
+        self.source_topics = many(source, |source| source.i16());
+        self.source_topic_regex = many(source, |source| source.i16());
+        self.repartition_source_topics = many(source, |source| source.i16());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -756,7 +750,7 @@ impl Fill for protocol::coordinator_records::transaction_log_value::TransactionL
 impl Fill for protocol::coordinator_records::transaction_log_value::PartitionsSchema {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.topic = source.string();
-        self.partition_ids = crate::support::many(source, |source| source.i32());
+        self.partition_ids = many(source, |source| source.i32());
         if version >= 1 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -773,13 +767,13 @@ impl Fill for protocol::embedded::consumer_protocol_assignment::ConsumerProtocol
 impl Fill for protocol::embedded::consumer_protocol_assignment::TopicPartition {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
     }
 }
 
 impl Fill for protocol::embedded::consumer_protocol_subscription::ConsumerProtocolSubscription {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
-        self.topics = crate::support::many(source, |source| source.string());
+        self.topics = many(source, |source| source.string());
         self.user_data = if source.is_null(true) { None } else { Some(source.bytes()) };
         if version >= 1 {
             self.owned_partitions = fill_all(source, version);
@@ -796,7 +790,7 @@ impl Fill for protocol::embedded::consumer_protocol_subscription::ConsumerProtoc
 impl Fill for protocol::embedded::consumer_protocol_subscription::TopicPartition {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
     }
 }
 
@@ -868,7 +862,7 @@ impl Fill for protocol::messages::add_partitions_to_txn_request::AddPartitionsTo
 impl Fill for protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.name = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         if version >= 3 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -1118,11 +1112,7 @@ impl Fill for protocol::messages::alter_partition_reassignments_request::Reassig
 impl Fill for protocol::messages::alter_partition_reassignments_request::ReassignablePartition {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.partition_index = source.i32();
-        self.replicas = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.i32()))
-        };
+        self.replicas = if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -1181,7 +1171,7 @@ impl Fill for protocol::messages::alter_partition_request::PartitionData {
         self.partition_index = source.i32();
         self.leader_epoch = source.i32();
         if version <= 2 {
-            self.new_isr = crate::support::many(source, |source| source.i32());
+            self.new_isr = many(source, |source| source.i32());
         }
         if version >= 3 {
             self.new_isr_with_epochs = fill_all(source, version);
@@ -1223,7 +1213,7 @@ impl Fill for protocol::messages::alter_partition_response::PartitionData {
         self.error_code = source.i16();
         self.leader_id = source.i32();
         self.leader_epoch = source.i32();
-        self.isr = crate::support::many(source, |source| source.i32());
+        self.isr = many(source, |source| source.i32());
         self.leader_recovery_state = source.i8();
         self.partition_epoch = source.i32();
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -1252,7 +1242,7 @@ impl Fill for protocol::messages::alter_replica_log_dirs_request::AlterReplicaLo
 impl Fill for protocol::messages::alter_replica_log_dirs_request::AlterReplicaLogDirTopic {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.name = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         if version >= 2 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -1444,7 +1434,7 @@ impl Fill for protocol::messages::api_versions_response::ApiVersion {
 }
 
 impl Fill for protocol::messages::api_versions_response::SupportedFeatureKey {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
         self.min_version = source.i16();
         self.max_version = source.i16();
@@ -1453,7 +1443,7 @@ impl Fill for protocol::messages::api_versions_response::SupportedFeatureKey {
 }
 
 impl Fill for protocol::messages::api_versions_response::FinalizedFeatureKey {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
         self.max_version_level = source.i16();
         self.min_version_level = source.i16();
@@ -1627,14 +1617,11 @@ impl Fill for protocol::messages::broker_heartbeat_request::BrokerHeartbeatReque
         self.want_fence = source.bool();
         self.want_shut_down = source.bool();
         if version >= 1 {
-            self.offline_log_dirs = crate::support::many(source, |source| source.uuid());
+            self.offline_log_dirs = many(source, |source| source.uuid());
         }
         if version >= 2 {
-            self.cordoned_log_dirs = if source.is_null(true) {
-                None
-            } else {
-                Some(crate::support::many(source, |source| source.uuid()))
-            };
+            self.cordoned_log_dirs =
+                if source.is_null(true) { None } else { Some(many(source, |source| source.uuid())) };
         }
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[0, 1]);
     }
@@ -1663,7 +1650,7 @@ impl Fill for protocol::messages::broker_registration_request::BrokerRegistratio
             self.is_migrating_zk_broker = source.bool();
         }
         if version >= 2 {
-            self.log_dirs = crate::support::many(source, |source| source.uuid());
+            self.log_dirs = many(source, |source| source.uuid());
         }
         if version >= 3 {
             self.previous_broker_epoch = source.i64();
@@ -1683,7 +1670,7 @@ impl Fill for protocol::messages::broker_registration_request::Listener {
 }
 
 impl Fill for protocol::messages::broker_registration_request::Feature {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
         self.min_supported_version = source.i16();
         self.max_supported_version = source.i16();
@@ -1702,7 +1689,7 @@ impl Fill for protocol::messages::broker_registration_response::BrokerRegistrati
 
 impl Fill for protocol::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
-        self.group_ids = crate::support::many(source, |source| source.string());
+        self.group_ids = many(source, |source| source.string());
         self.include_authorized_operations = source.bool();
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
@@ -1739,7 +1726,7 @@ impl Fill for protocol::messages::consumer_group_describe_response::Member {
         self.member_epoch = source.i32();
         self.client_id = source.string();
         self.client_host = source.string();
-        self.subscribed_topic_names = crate::support::many(source, |source| source.string());
+        self.subscribed_topic_names = many(source, |source| source.string());
         self.subscribed_topic_regex = if source.is_null(true) { None } else { Some(source.string()) };
         self.assignment = Fill::filled(source, version);
         self.target_assignment = Fill::filled(source, version);
@@ -1754,7 +1741,7 @@ impl Fill for protocol::messages::consumer_group_describe_response::TopicPartiti
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
         self.topic_name = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -1774,11 +1761,8 @@ impl Fill for protocol::messages::consumer_group_heartbeat_request::ConsumerGrou
         self.instance_id = if source.is_null(true) { None } else { Some(source.string()) };
         self.rack_id = if source.is_null(true) { None } else { Some(source.string()) };
         self.rebalance_timeout_ms = source.i32();
-        self.subscribed_topic_names = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.string()))
-        };
+        self.subscribed_topic_names =
+            if source.is_null(true) { None } else { Some(many(source, |source| source.string())) };
         if version >= 1 {
             self.subscribed_topic_regex = if source.is_null(true) { None } else { Some(source.string()) };
         }
@@ -1791,7 +1775,7 @@ impl Fill for protocol::messages::consumer_group_heartbeat_request::ConsumerGrou
 impl Fill for protocol::messages::consumer_group_heartbeat_request::TopicPartitions {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -1819,7 +1803,7 @@ impl Fill for protocol::messages::consumer_group_heartbeat_response::Assignment 
 impl Fill for protocol::messages::consumer_group_heartbeat_response::TopicPartitions {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -1846,7 +1830,7 @@ impl Fill for protocol::messages::controller_registration_request::Listener {
 }
 
 impl Fill for protocol::messages::controller_registration_request::Feature {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
         self.min_supported_version = source.i16();
         self.max_supported_version = source.i16();
@@ -1980,7 +1964,7 @@ impl Fill for protocol::messages::create_partitions_request::CreatePartitionsTop
 
 impl Fill for protocol::messages::create_partitions_request::CreatePartitionsAssignment {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
-        self.broker_ids = crate::support::many(source, |source| source.i32());
+        self.broker_ids = many(source, |source| source.i32());
         if version >= 2 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -2035,7 +2019,7 @@ impl Fill for protocol::messages::create_topics_request::CreatableTopic {
 impl Fill for protocol::messages::create_topics_request::CreatableReplicaAssignment {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.partition_index = source.i32();
-        self.broker_ids = crate::support::many(source, |source| source.i32());
+        self.broker_ids = many(source, |source| source.i32());
         if version >= 5 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -2163,7 +2147,7 @@ impl Fill for protocol::messages::delete_acls_response::DeleteAclsMatchingAcl {
 
 impl Fill for protocol::messages::delete_groups_request::DeleteGroupsRequest {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
-        self.groups_names = crate::support::many(source, |source| source.string());
+        self.groups_names = many(source, |source| source.string());
         if version >= 2 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -2342,7 +2326,7 @@ impl Fill for protocol::messages::delete_topics_request::DeleteTopicsRequest {
             self.topics = fill_all(source, version);
         }
         if version <= 5 {
-            self.topic_names = crate::support::many(source, |source| source.string());
+            self.topic_names = many(source, |source| source.string());
         }
         self.timeout_ms = source.i32();
         if version >= 4 {
@@ -2558,11 +2542,8 @@ impl Fill for protocol::messages::describe_configs_request::DescribeConfigsResou
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.resource_type = source.i8();
         self.resource_name = source.string();
-        self.configuration_keys = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.string()))
-        };
+        self.configuration_keys =
+            if source.is_null(true) { None } else { Some(many(source, |source| source.string())) };
         if version >= 4 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -2687,7 +2668,7 @@ impl Fill for protocol::messages::describe_delegation_token_response::DescribedD
 
 impl Fill for protocol::messages::describe_groups_request::DescribeGroupsRequest {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
-        self.groups = crate::support::many(source, |source| source.string());
+        self.groups = many(source, |source| source.string());
         if version >= 3 {
             self.include_authorized_operations = source.bool();
         }
@@ -2757,7 +2738,7 @@ impl Fill for protocol::messages::describe_log_dirs_request::DescribeLogDirsRequ
 impl Fill for protocol::messages::describe_log_dirs_request::DescribableLogDirTopic {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.topic = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         if version >= 2 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -2829,7 +2810,7 @@ impl Fill for protocol::messages::describe_producers_request::DescribeProducersR
 impl Fill for protocol::messages::describe_producers_request::TopicRequest {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
-        self.partition_indexes = crate::support::many(source, |source| source.i32());
+        self.partition_indexes = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -2988,7 +2969,7 @@ impl Fill
 {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_name = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -3093,19 +3074,13 @@ impl Fill
         self.partition_index = source.i32();
         self.leader_id = source.i32();
         self.leader_epoch = source.i32();
-        self.replica_nodes = crate::support::many(source, |source| source.i32());
-        self.isr_nodes = crate::support::many(source, |source| source.i32());
-        self.eligible_leader_replicas = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.i32()))
-        };
-        self.last_known_elr = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.i32()))
-        };
-        self.offline_replicas = crate::support::many(source, |source| source.i32());
+        self.replica_nodes = many(source, |source| source.i32());
+        self.isr_nodes = many(source, |source| source.i32());
+        self.eligible_leader_replicas =
+            if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
+        self.last_known_elr =
+            if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
+        self.offline_replicas = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -3120,7 +3095,7 @@ impl Fill for protocol::messages::describe_topic_partitions_response::Cursor {
 
 impl Fill for protocol::messages::describe_transactions_request::DescribeTransactionsRequest {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
-        self.transactional_ids = crate::support::many(source, |source| source.string());
+        self.transactional_ids = many(source, |source| source.string());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -3150,7 +3125,7 @@ impl Fill for protocol::messages::describe_transactions_response::TransactionSta
 impl Fill for protocol::messages::describe_transactions_response::TopicData {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -3219,7 +3194,7 @@ impl Fill for protocol::messages::elect_leaders_request::ElectLeadersRequest {
 impl Fill for protocol::messages::elect_leaders_request::TopicPartitions {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.topic = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         if version >= 2 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -3289,7 +3264,7 @@ impl Fill for protocol::messages::end_quorum_epoch_request::PartitionData {
         self.leader_id = source.i32();
         self.leader_epoch = source.i32();
         if version <= 0 {
-            self.preferred_successors = crate::support::many(source, |source| source.i32());
+            self.preferred_successors = many(source, |source| source.i32());
         }
         if version >= 1 {
             self.preferred_candidates = fill_all(source, version);
@@ -3518,7 +3493,7 @@ impl Fill for protocol::messages::fetch_request::ForgottenTopic {
         if version >= 13 {
             self.topic_id = source.uuid();
         }
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         if version >= 12 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -3581,7 +3556,7 @@ impl Fill for protocol::messages::fetch_response::PartitionData {
         if version >= 11 {
             self.preferred_read_replica = source.i32();
         }
-        self.records = if source.is_null(true) { None } else { Some(source.bytes().into()) };
+        self.records = if source.is_null(true) { None } else { Some(source.records()) };
         if version >= 12 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[0, 1, 2]);
         }
@@ -3699,7 +3674,7 @@ impl Fill for protocol::messages::fetch_snapshot_response::PartitionSnapshot {
         self.current_leader = Fill::filled(source, version);
         self.size = source.i64();
         self.position = source.i64();
-        self.unaligned_records = if source.is_null(false) { None } else { Some(source.bytes().into()) };
+        self.unaligned_records = if source.is_null(false) { None } else { Some(source.records()) };
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[0]);
     }
 }
@@ -3738,7 +3713,7 @@ impl Fill for protocol::messages::find_coordinator_request::FindCoordinatorReque
             self.key_type = source.i8();
         }
         if version >= 4 {
-            self.coordinator_keys = crate::support::many(source, |source| source.string());
+            self.coordinator_keys = many(source, |source| source.string());
         }
         if version >= 3 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -3800,11 +3775,11 @@ impl Fill for protocol::messages::get_telemetry_subscriptions_response::GetTelem
         self.error_code = source.i16();
         self.client_instance_id = source.uuid();
         self.subscription_id = source.i32();
-        self.accepted_compression_types = crate::support::many(source, |source| source.i8());
+        self.accepted_compression_types = many(source, |source| source.i8());
         self.push_interval_ms = source.i32();
         self.telemetry_max_bytes = source.i32();
         self.delta_temporality = source.bool();
-        self.requested_metrics = crate::support::many(source, |source| source.string());
+        self.requested_metrics = many(source, |source| source.string());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -4103,7 +4078,7 @@ impl Fill for protocol::messages::leave_group_response::MemberResponse {
 impl Fill for protocol::messages::list_config_resources_request::ListConfigResourcesRequest {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         if version >= 1 {
-            self.resource_types = crate::support::many(source, |source| source.i8());
+            self.resource_types = many(source, |source| source.i8());
         }
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
@@ -4131,10 +4106,10 @@ impl Fill for protocol::messages::list_config_resources_response::ConfigResource
 impl Fill for protocol::messages::list_groups_request::ListGroupsRequest {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         if version >= 4 {
-            self.states_filter = crate::support::many(source, |source| source.string());
+            self.states_filter = many(source, |source| source.string());
         }
         if version >= 5 {
-            self.types_filter = crate::support::many(source, |source| source.string());
+            self.types_filter = many(source, |source| source.string());
         }
         if version >= 3 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -4258,7 +4233,7 @@ impl Fill for protocol::messages::list_partition_reassignments_request::ListPart
 impl Fill for protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
-        self.partition_indexes = crate::support::many(source, |source| source.i32());
+        self.partition_indexes = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -4284,17 +4259,17 @@ impl Fill for protocol::messages::list_partition_reassignments_response::Ongoing
 impl Fill for protocol::messages::list_partition_reassignments_response::OngoingPartitionReassignment {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.partition_index = source.i32();
-        self.replicas = crate::support::many(source, |source| source.i32());
-        self.adding_replicas = crate::support::many(source, |source| source.i32());
-        self.removing_replicas = crate::support::many(source, |source| source.i32());
+        self.replicas = many(source, |source| source.i32());
+        self.adding_replicas = many(source, |source| source.i32());
+        self.removing_replicas = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
 
 impl Fill for protocol::messages::list_transactions_request::ListTransactionsRequest {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
-        self.state_filters = crate::support::many(source, |source| source.string());
-        self.producer_id_filters = crate::support::many(source, |source| source.i64());
+        self.state_filters = many(source, |source| source.string());
+        self.producer_id_filters = many(source, |source| source.i64());
         if version >= 1 {
             self.duration_filter = source.i64();
         }
@@ -4309,7 +4284,7 @@ impl Fill for protocol::messages::list_transactions_response::ListTransactionsRe
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.throttle_time_ms = source.i32();
         self.error_code = source.i16();
-        self.unknown_state_filters = crate::support::many(source, |source| source.string());
+        self.unknown_state_filters = many(source, |source| source.string());
         self.transaction_states = fill_all(source, version);
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
@@ -4421,10 +4396,10 @@ impl Fill for protocol::messages::metadata_response::MetadataResponsePartition {
         if version >= 7 {
             self.leader_epoch = source.i32();
         }
-        self.replica_nodes = crate::support::many(source, |source| source.i32());
-        self.isr_nodes = crate::support::many(source, |source| source.i32());
+        self.replica_nodes = many(source, |source| source.i32());
+        self.isr_nodes = many(source, |source| source.i32());
         if version >= 5 {
-            self.offline_replicas = crate::support::many(source, |source| source.i32());
+            self.offline_replicas = many(source, |source| source.i32());
         }
         if version >= 9 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -4581,7 +4556,7 @@ impl Fill for protocol::messages::offset_fetch_request::OffsetFetchRequest {
 impl Fill for protocol::messages::offset_fetch_request::OffsetFetchRequestTopic {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.name = source.string();
-        self.partition_indexes = crate::support::many(source, |source| source.i32());
+        self.partition_indexes = many(source, |source| source.i32());
         if version >= 6 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -4610,7 +4585,7 @@ impl Fill for protocol::messages::offset_fetch_request::OffsetFetchRequestTopics
         if version >= 10 {
             self.topic_id = source.uuid();
         }
-        self.partition_indexes = crate::support::many(source, |source| source.i32());
+        self.partition_indexes = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -4788,7 +4763,7 @@ impl Fill for protocol::messages::produce_request::TopicProduceData {
 impl Fill for protocol::messages::produce_request::PartitionProduceData {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.index = source.i32();
-        self.records = if source.is_null(true) { None } else { Some(source.bytes().into()) };
+        self.records = if source.is_null(true) { None } else { Some(source.records()) };
         if version >= 9 {
             self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
         }
@@ -5103,7 +5078,7 @@ impl Fill for protocol::messages::sasl_handshake_request::SaslHandshakeRequest {
 impl Fill for protocol::messages::sasl_handshake_response::SaslHandshakeResponse {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.error_code = source.i16();
-        self.mechanisms = crate::support::many(source, |source| source.string());
+        self.mechanisms = many(source, |source| source.string());
     }
 }
 
@@ -5140,7 +5115,7 @@ impl Fill for protocol::messages::share_acknowledge_request::AcknowledgementBatc
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.first_offset = source.i64();
         self.last_offset = source.i64();
-        self.acknowledge_types = crate::support::many(source, |source| source.i8());
+        self.acknowledge_types = many(source, |source| source.i8());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5237,7 +5212,7 @@ impl Fill for protocol::messages::share_fetch_request::AcknowledgementBatch {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.first_offset = source.i64();
         self.last_offset = source.i64();
-        self.acknowledge_types = crate::support::many(source, |source| source.i8());
+        self.acknowledge_types = many(source, |source| source.i8());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5245,7 +5220,7 @@ impl Fill for protocol::messages::share_fetch_request::AcknowledgementBatch {
 impl Fill for protocol::messages::share_fetch_request::ForgottenTopic {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5278,7 +5253,7 @@ impl Fill for protocol::messages::share_fetch_response::PartitionData {
         self.acknowledge_error_code = source.i16();
         self.acknowledge_error_message = if source.is_null(true) { None } else { Some(source.string()) };
         self.current_leader = Fill::filled(source, version);
-        self.records = if source.is_null(false) { None } else { Some(source.bytes().into()) };
+        self.records = if source.is_null(false) { None } else { Some(source.records()) };
         self.acquired_records = fill_all(source, version);
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
@@ -5313,7 +5288,7 @@ impl Fill for protocol::messages::share_fetch_response::NodeEndpoint {
 
 impl Fill for protocol::messages::share_group_describe_request::ShareGroupDescribeRequest {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
-        self.group_ids = crate::support::many(source, |source| source.string());
+        self.group_ids = many(source, |source| source.string());
         self.include_authorized_operations = source.bool();
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
@@ -5349,7 +5324,7 @@ impl Fill for protocol::messages::share_group_describe_response::Member {
         self.member_epoch = source.i32();
         self.client_id = source.string();
         self.client_host = source.string();
-        self.subscribed_topic_names = crate::support::many(source, |source| source.string());
+        self.subscribed_topic_names = many(source, |source| source.string());
         self.assignment = Fill::filled(source, version);
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
@@ -5359,7 +5334,7 @@ impl Fill for protocol::messages::share_group_describe_response::TopicPartitions
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
         self.topic_name = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5377,11 +5352,8 @@ impl Fill for protocol::messages::share_group_heartbeat_request::ShareGroupHeart
         self.member_id = source.string();
         self.member_epoch = source.i32();
         self.rack_id = if source.is_null(true) { None } else { Some(source.string()) };
-        self.subscribed_topic_names = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.string()))
-        };
+        self.subscribed_topic_names =
+            if source.is_null(true) { None } else { Some(many(source, |source| source.string())) };
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5409,14 +5381,14 @@ impl Fill for protocol::messages::share_group_heartbeat_response::Assignment {
 impl Fill for protocol::messages::share_group_heartbeat_response::TopicPartitions {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic_id = source.uuid();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
 
 impl Fill for protocol::messages::streams_group_describe_request::StreamsGroupDescribeRequest {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
-        self.group_ids = crate::support::many(source, |source| source.string());
+        self.group_ids = many(source, |source| source.string());
         self.include_authorized_operations = source.bool();
         if version >= 1 {
             self.include_topology_description = source.bool();
@@ -5469,8 +5441,8 @@ impl Fill for protocol::messages::streams_group_describe_response::Topology {
 impl Fill for protocol::messages::streams_group_describe_response::Subtopology {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.subtopology_id = source.string();
-        self.source_topics = crate::support::many(source, |source| source.string());
-        self.repartition_sink_topics = crate::support::many(source, |source| source.string());
+        self.source_topics = many(source, |source| source.string());
+        self.repartition_sink_topics = many(source, |source| source.string());
         self.state_changelog_topics = fill_all(source, version);
         self.repartition_source_topics = fill_all(source, version);
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -5527,7 +5499,7 @@ impl Fill for protocol::messages::streams_group_describe_response::Assignment {
 impl Fill for protocol::messages::streams_group_describe_response::TaskIds {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.subtopology_id = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5570,10 +5542,10 @@ impl Fill for protocol::messages::streams_group_describe_response::TopologyDescr
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
         self.node_type = source.i8();
-        self.source_topics = crate::support::many(source, |source| source.string());
+        self.source_topics = many(source, |source| source.string());
         self.sink_topic = if source.is_null(true) { None } else { Some(source.string()) };
-        self.stores = crate::support::many(source, |source| source.string());
-        self.successors = crate::support::many(source, |source| source.string());
+        self.stores = many(source, |source| source.string());
+        self.successors = many(source, |source| source.string());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5620,10 +5592,10 @@ impl Fill for protocol::messages::streams_group_heartbeat_request::Topology {
 impl Fill for protocol::messages::streams_group_heartbeat_request::Subtopology {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.subtopology_id = source.string();
-        self.source_topics = crate::support::many(source, |source| source.string());
-        self.source_topic_regex = crate::support::many(source, |source| source.string());
+        self.source_topics = many(source, |source| source.string());
+        self.source_topic_regex = many(source, |source| source.string());
         self.state_changelog_topics = fill_all(source, version);
-        self.repartition_sink_topics = crate::support::many(source, |source| source.string());
+        self.repartition_sink_topics = many(source, |source| source.string());
         self.repartition_source_topics = fill_all(source, version);
         self.copartition_groups = fill_all(source, version);
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -5632,9 +5604,9 @@ impl Fill for protocol::messages::streams_group_heartbeat_request::Subtopology {
 
 impl Fill for protocol::messages::streams_group_heartbeat_request::CopartitionGroup {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
-        self.source_topics = crate::support::many(source, |source| source.i16());
-        self.source_topic_regex = crate::support::many(source, |source| source.i16());
-        self.repartition_source_topics = crate::support::many(source, |source| source.i16());
+        self.source_topics = many(source, |source| source.i16());
+        self.source_topic_regex = many(source, |source| source.i16());
+        self.repartition_source_topics = many(source, |source| source.i16());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5677,7 +5649,7 @@ impl Fill for protocol::messages::streams_group_heartbeat_request::TaskOffset {
 impl Fill for protocol::messages::streams_group_heartbeat_request::TaskIds {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.subtopology_id = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5731,7 +5703,7 @@ impl Fill for protocol::messages::streams_group_heartbeat_response::Status {
 impl Fill for protocol::messages::streams_group_heartbeat_response::TopicPartition {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.topic = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5739,7 +5711,7 @@ impl Fill for protocol::messages::streams_group_heartbeat_response::TopicPartiti
 impl Fill for protocol::messages::streams_group_heartbeat_response::TaskIds {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.subtopology_id = source.string();
-        self.partitions = crate::support::many(source, |source| source.i32());
+        self.partitions = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -5781,10 +5753,10 @@ impl Fill for protocol::messages::streams_group_topology_description_update_requ
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
         self.node_type = source.i8();
-        self.source_topics = crate::support::many(source, |source| source.string());
+        self.source_topics = many(source, |source| source.string());
         self.sink_topic = if source.is_null(true) { None } else { Some(source.string()) };
-        self.stores = crate::support::many(source, |source| source.string());
-        self.successors = crate::support::many(source, |source| source.string());
+        self.stores = many(source, |source| source.string());
+        self.successors = many(source, |source| source.string());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -6041,7 +6013,7 @@ impl Fill for protocol::messages::update_raft_voter_request::Listener {
 }
 
 impl Fill for protocol::messages::update_raft_voter_request::KRaftVersionFeature {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.min_supported_version = source.i16();
         self.max_supported_version = source.i16();
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
@@ -6233,7 +6205,7 @@ impl Fill for protocol::messages::write_txn_markers_request::WritableTxnMarker {
 impl Fill for protocol::messages::write_txn_markers_request::WritableTxnMarkerTopic {
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
-        self.partition_indexes = crate::support::many(source, |source| source.i32());
+        self.partition_indexes = many(source, |source| source.i32());
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[]);
     }
 }
@@ -6306,14 +6278,11 @@ impl Fill for protocol::metadata_records::broker_registration_change_record::Bro
             self.in_controlled_shutdown = source.i8();
         }
         if version >= 2 {
-            self.log_dirs = crate::support::many(source, |source| source.uuid());
+            self.log_dirs = many(source, |source| source.uuid());
         }
         if version >= 3 {
-            self.cordoned_log_dirs = if source.is_null(true) {
-                None
-            } else {
-                Some(crate::support::many(source, |source| source.uuid()))
-            };
+            self.cordoned_log_dirs =
+                if source.is_null(true) { None } else { Some(many(source, |source| source.uuid())) };
         }
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[0, 1, 2, 3]);
     }
@@ -6358,7 +6327,7 @@ impl Fill for protocol::metadata_records::delegation_token_record::DelegationTok
     fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.owner = source.string();
         self.requester = source.string();
-        self.renewers = crate::support::many(source, |source| source.string());
+        self.renewers = many(source, |source| source.string());
         self.issue_timestamp = source.i64();
         self.max_timestamp = source.i64();
         self.expiration_timestamp = source.i64();
@@ -6399,48 +6368,25 @@ impl Fill for protocol::metadata_records::partition_change_record::PartitionChan
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.partition_id = source.i32();
         self.topic_id = source.uuid();
-        self.isr = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.i32()))
-        };
+        self.isr = if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
         self.leader = source.i32();
-        self.replicas = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.i32()))
-        };
-        self.removing_replicas = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.i32()))
-        };
-        self.adding_replicas = if source.is_null(true) {
-            None
-        } else {
-            Some(crate::support::many(source, |source| source.i32()))
-        };
+        self.replicas = if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
+        self.removing_replicas =
+            if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
+        self.adding_replicas =
+            if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
         self.leader_recovery_state = source.i8();
         if version >= 1 {
-            self.directories = if source.is_null(true) {
-                None
-            } else {
-                Some(crate::support::many(source, |source| source.uuid()))
-            };
+            self.directories =
+                if source.is_null(true) { None } else { Some(many(source, |source| source.uuid())) };
         }
         if version >= 2 {
-            self.eligible_leader_replicas = if source.is_null(true) {
-                None
-            } else {
-                Some(crate::support::many(source, |source| source.i32()))
-            };
+            self.eligible_leader_replicas =
+                if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
         }
         if version >= 2 {
-            self.last_known_elr = if source.is_null(true) {
-                None
-            } else {
-                Some(crate::support::many(source, |source| source.i32()))
-            };
+            self.last_known_elr =
+                if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
         }
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[0, 1, 2, 3, 4, 5, 8, 6, 7]);
     }
@@ -6450,30 +6396,24 @@ impl Fill for protocol::metadata_records::partition_record::PartitionRecord {
     fn fill(&mut self, source: &mut dyn Source, version: i16) {
         self.partition_id = source.i32();
         self.topic_id = source.uuid();
-        self.replicas = crate::support::many(source, |source| source.i32());
-        self.isr = crate::support::many(source, |source| source.i32());
-        self.removing_replicas = crate::support::many(source, |source| source.i32());
-        self.adding_replicas = crate::support::many(source, |source| source.i32());
+        self.replicas = many(source, |source| source.i32());
+        self.isr = many(source, |source| source.i32());
+        self.removing_replicas = many(source, |source| source.i32());
+        self.adding_replicas = many(source, |source| source.i32());
         self.leader = source.i32();
         self.leader_recovery_state = source.i8();
         self.leader_epoch = source.i32();
         self.partition_epoch = source.i32();
         if version >= 1 {
-            self.directories = crate::support::many(source, |source| source.uuid());
+            self.directories = many(source, |source| source.uuid());
         }
         if version >= 2 {
-            self.eligible_leader_replicas = if source.is_null(true) {
-                None
-            } else {
-                Some(crate::support::many(source, |source| source.i32()))
-            };
+            self.eligible_leader_replicas =
+                if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
         }
         if version >= 2 {
-            self.last_known_elr = if source.is_null(true) {
-                None
-            } else {
-                Some(crate::support::many(source, |source| source.i32()))
-            };
+            self.last_known_elr =
+                if source.is_null(true) { None } else { Some(many(source, |source| source.i32())) };
         }
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[0, 1, 2]);
     }
@@ -6504,14 +6444,11 @@ impl Fill for protocol::metadata_records::register_broker_record::RegisterBroker
             self.in_controlled_shutdown = source.bool();
         }
         if version >= 3 {
-            self.log_dirs = crate::support::many(source, |source| source.uuid());
+            self.log_dirs = many(source, |source| source.uuid());
         }
         if version >= 4 {
-            self.cordoned_log_dirs = if source.is_null(true) {
-                None
-            } else {
-                Some(crate::support::many(source, |source| source.uuid()))
-            };
+            self.cordoned_log_dirs =
+                if source.is_null(true) { None } else { Some(many(source, |source| source.uuid())) };
         }
         self.unknown_tagged_fields = source.unknown_tagged_fields(&[0, 1]);
     }
@@ -6528,7 +6465,7 @@ impl Fill for protocol::metadata_records::register_broker_record::BrokerEndpoint
 }
 
 impl Fill for protocol::metadata_records::register_broker_record::BrokerFeature {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
         self.min_supported_version = source.i16();
         self.max_supported_version = source.i16();
@@ -6558,7 +6495,7 @@ impl Fill for protocol::metadata_records::register_controller_record::Controller
 }
 
 impl Fill for protocol::metadata_records::register_controller_record::ControllerFeature {
-    fn fill(&mut self, source: &mut dyn Source, version: i16) {
+    fn fill(&mut self, source: &mut dyn Source, _version: i16) {
         self.name = source.string();
         self.min_supported_version = source.i16();
         self.max_supported_version = source.i16();
@@ -6759,7 +6696,7 @@ impl Fill for protocol::remote_log_records::remote_partition_delete_metadata_rec
 }
 
 /// Shows a visitor every message there is.
-pub fn visit_all(visitor: &mut impl crate::support::Visitor) {
+pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.visit::<protocol::control_records::aborted_txn::AbortedTxn>();
     visitor.visit::<protocol::control_records::control_record_type_schema::ControlRecordTypeSchema>();
     visitor.visit::<protocol::control_records::end_txn_marker::EndTxnMarker>();
