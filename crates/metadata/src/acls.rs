@@ -48,7 +48,7 @@ impl AclsImage {
 
     pub(crate) fn write(&self, records: &mut Vec<MetadataRecord>) {
         for (id, entry) in self.iter() {
-            records.push(MetadataRecord::AccessControlEntryRecord(AccessControlEntryRecord {
+            records.push(MetadataRecord::AccessControlEntry(AccessControlEntryRecord {
                 id,
                 resource_type: entry.resource_type,
                 resource_name: entry.resource_name.clone(),

@@ -44,7 +44,7 @@ impl ClientQuotasImage {
                     entity_name: entity_name.clone(),
                     ..Default::default()
                 });
-                records.push(MetadataRecord::ClientQuotaRecord(ClientQuotaRecord {
+                records.push(MetadataRecord::ClientQuota(ClientQuotaRecord {
                     entity: entity.collect(),
                     key: key.clone(),
                     value: *value,

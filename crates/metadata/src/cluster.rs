@@ -69,7 +69,7 @@ impl ControllerRegistration {
             max_supported_version: range.max,
             ..Default::default()
         };
-        MetadataRecord::RegisterControllerRecord(RegisterControllerRecord {
+        MetadataRecord::RegisterController(RegisterControllerRecord {
             controller_id: self.id,
             incarnation_id: self.incarnation_id,
             zk_migration_ready: self.zk_migration_ready,

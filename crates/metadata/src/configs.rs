@@ -104,7 +104,7 @@ impl ConfigurationsImage {
     pub(crate) fn write(&self, records: &mut Vec<MetadataRecord>) {
         for (resource, configs) in self.iter() {
             for (name, value) in configs {
-                records.push(MetadataRecord::ConfigRecord(ConfigRecord {
+                records.push(MetadataRecord::Config(ConfigRecord {
                     resource_type: resource.resource_type.code(),
                     resource_name: resource.name.clone(),
                     name: name.clone(),

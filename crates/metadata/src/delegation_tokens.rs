@@ -46,7 +46,7 @@ impl DelegationTokensImage {
             return Err(options.loses("delegation tokens"));
         }
         for (token_id, token) in self.tokens.as_ref() {
-            records.push(MetadataRecord::DelegationTokenRecord(DelegationTokenRecord {
+            records.push(MetadataRecord::DelegationToken(DelegationTokenRecord {
                 owner: token.owner.clone(),
                 requester: token.requester.clone(),
                 renewers: token.renewers.clone(),

@@ -164,39 +164,39 @@ impl MetadataDelta {
     pub fn replay(&mut self, record: &MetadataRecord) -> Result<(), MetadataError> {
         use MetadataRecord as R;
         match record {
-            R::RegisterBrokerRecord(r) => self.cluster_mut().replay_register_broker(r),
-            R::UnregisterBrokerRecord(r) => self.cluster_mut().replay_unregister_broker(r)?,
-            R::FenceBrokerRecord(r) => self.cluster_mut().replay_fenced(r.id, r.epoch, true)?,
-            R::UnfenceBrokerRecord(r) => self.cluster_mut().replay_fenced(r.id, r.epoch, false)?,
-            R::BrokerRegistrationChangeRecord(r) => self.cluster_mut().replay_broker_change(r)?,
-            R::RegisterControllerRecord(r) => self.cluster_mut().replay_register_controller(r),
-            R::UnregisterControllerRecord(r) => self.cluster_mut().replay_unregister_controller(r)?,
-            R::TopicRecord(r) => self.topics_mut().replay_topic(r)?,
-            R::PartitionRecord(r) => self.topics_mut().replay_partition(r)?,
-            R::PartitionChangeRecord(r) => self.topics_mut().replay_change(r)?,
-            R::ClearElrRecord(r) => self.topics_mut().replay_clear_elr(r)?,
-            R::RemoveTopicRecord(r) => {
+            R::RegisterBroker(r) => self.cluster_mut().replay_register_broker(r),
+            R::UnregisterBroker(r) => self.cluster_mut().replay_unregister_broker(r)?,
+            R::FenceBroker(r) => self.cluster_mut().replay_fenced(r.id, r.epoch, true)?,
+            R::UnfenceBroker(r) => self.cluster_mut().replay_fenced(r.id, r.epoch, false)?,
+            R::BrokerRegistrationChange(r) => self.cluster_mut().replay_broker_change(r)?,
+            R::RegisterController(r) => self.cluster_mut().replay_register_controller(r),
+            R::UnregisterController(r) => self.cluster_mut().replay_unregister_controller(r)?,
+            R::Topic(r) => self.topics_mut().replay_topic(r)?,
+            R::Partition(r) => self.topics_mut().replay_partition(r)?,
+            R::PartitionChange(r) => self.topics_mut().replay_change(r)?,
+            R::ClearElr(r) => self.topics_mut().replay_clear_elr(r)?,
+            R::RemoveTopic(r) => {
                 let name = self.topics_mut().replay_remove(r)?;
                 self.configs_mut().remove_topic(&name);
             }
-            R::ConfigRecord(r) => self.configs_mut().replay(r)?,
-            R::FeatureLevelRecord(r) => self.features_mut().replay(r)?,
-            R::ClientQuotaRecord(r) => self
+            R::Config(r) => self.configs_mut().replay(r)?,
+            R::FeatureLevel(r) => self.features_mut().replay(r)?,
+            R::ClientQuota(r) => self
                 .client_quotas
                 .get_or_insert_with(|| ClientQuotasDelta::new(&self.base.client_quotas))
                 .replay(r),
-            R::ProducerIdsRecord(r) => {
+            R::ProducerIds(r) => {
                 self.producer_ids.get_or_insert(self.base.producer_ids).replay(r)?;
             }
-            R::AccessControlEntryRecord(r) => self.acls_mut().replay_add(r),
-            R::RemoveAccessControlEntryRecord(r) => self.acls_mut().replay_remove(r)?,
-            R::UserScramCredentialRecord(r) => self.scram_mut().replay_set(r)?,
-            R::RemoveUserScramCredentialRecord(r) => self.scram_mut().replay_remove(r)?,
-            R::DelegationTokenRecord(r) => self.delegation_tokens_mut().replay_set(r),
-            R::RemoveDelegationTokenRecord(r) => self.delegation_tokens_mut().replay_remove(r)?,
+            R::AccessControlEntry(r) => self.acls_mut().replay_add(r),
+            R::RemoveAccessControlEntry(r) => self.acls_mut().replay_remove(r)?,
+            R::UserScramCredential(r) => self.scram_mut().replay_set(r)?,
+            R::RemoveUserScramCredential(r) => self.scram_mut().replay_remove(r)?,
+            R::DelegationToken(r) => self.delegation_tokens_mut().replay_set(r),
+            R::RemoveDelegationToken(r) => self.delegation_tokens_mut().replay_remove(r)?,
             // A trace of migrations that are over; Kafka 4 ignores it too.
-            R::ZkMigrationStateRecord(_) | R::NoOpRecord(_) => {}
-            R::BeginTransactionRecord(_) | R::EndTransactionRecord(_) | R::AbortTransactionRecord(_) => {}
+            R::ZkMigrationState(_) | R::NoOp(_) => {}
+            R::BeginTransaction(_) | R::EndTransaction(_) | R::AbortTransaction(_) => {}
         }
         Ok(())
     }

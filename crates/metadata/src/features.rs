@@ -47,7 +47,7 @@ impl FeaturesImage {
         let version = self.metadata_version.map(|v| (METADATA_VERSION_FEATURE, v.feature_level()));
         let others = self.finalized.iter().map(|(name, level)| (name.as_str(), *level));
         for (name, feature_level) in version.into_iter().chain(others) {
-            records.push(MetadataRecord::FeatureLevelRecord(FeatureLevelRecord {
+            records.push(MetadataRecord::FeatureLevel(FeatureLevelRecord {
                 name: name.to_owned(),
                 feature_level,
                 ..Default::default()

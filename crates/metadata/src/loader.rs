@@ -78,7 +78,7 @@ impl MetadataLoader {
         };
         for record in batch.records {
             match record {
-                MetadataRecord::BeginTransactionRecord(_) => {
+                MetadataRecord::BeginTransaction(_) => {
                     if self.in_transaction_since.is_some() {
                         return Err(MetadataError::Transaction("begun inside another one"));
                     }
@@ -87,12 +87,12 @@ impl MetadataLoader {
                     }
                     self.in_transaction_since = Some(offset);
                 }
-                MetadataRecord::EndTransactionRecord(_) => {
+                MetadataRecord::EndTransaction(_) => {
                     self.in_transaction_since
                         .take()
                         .ok_or(MetadataError::Transaction("ended without a beginning"))?;
                 }
-                MetadataRecord::AbortTransactionRecord(_) => {
+                MetadataRecord::AbortTransaction(_) => {
                     self.in_transaction_since
                         .take()
                         .ok_or(MetadataError::Transaction("aborted without a beginning"))?;

@@ -167,7 +167,7 @@ impl PartitionRegistration {
             return Err(options.loses("directories of replicas"));
         };
         let elr = |ids: &[i32]| (options.eligible_leader_replicas && !ids.is_empty()).then(|| ids.to_vec());
-        Ok(MetadataRecord::PartitionRecord(PartitionRecord {
+        Ok(MetadataRecord::Partition(PartitionRecord {
             partition_id,
             topic_id,
             replicas: self.replicas.to_vec(),

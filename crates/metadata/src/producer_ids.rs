@@ -18,7 +18,7 @@ impl ProducerIdsImage {
 
     pub(crate) fn write(&self, records: &mut Vec<MetadataRecord>) {
         if let Some(next_producer_id) = self.next {
-            records.push(MetadataRecord::ProducerIdsRecord(ProducerIdsRecord {
+            records.push(MetadataRecord::ProducerIds(ProducerIdsRecord {
                 broker_id: -1,
                 broker_epoch: -1,
                 next_producer_id,

@@ -86,7 +86,7 @@ impl ScramImage {
             return Err(options.loses("SCRAM credentials"));
         }
         for (mechanism, user, credential) in self.iter() {
-            records.push(MetadataRecord::UserScramCredentialRecord(UserScramCredentialRecord {
+            records.push(MetadataRecord::UserScramCredential(UserScramCredentialRecord {
                 name: user.to_owned(),
                 mechanism: mechanism.code(),
                 salt: credential.salt.clone(),

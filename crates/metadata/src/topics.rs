@@ -122,7 +122,7 @@ impl TopicsImage {
         records: &mut Vec<MetadataRecord>,
     ) -> Result<(), MetadataError> {
         for topic in self.iter() {
-            records.push(MetadataRecord::TopicRecord(TopicRecord {
+            records.push(MetadataRecord::Topic(TopicRecord {
                 name: topic.name.clone(),
                 topic_id: topic.id,
                 ..Default::default()

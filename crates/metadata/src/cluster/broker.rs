@@ -122,7 +122,7 @@ impl BrokerRegistration {
             max_supported_version: range.max,
             ..Default::default()
         };
-        Ok(MetadataRecord::RegisterBrokerRecord(RegisterBrokerRecord {
+        Ok(MetadataRecord::RegisterBroker(RegisterBrokerRecord {
             broker_id: self.id,
             is_migrating_zk_broker: self.is_migrating_zk_broker,
             incarnation_id: self.incarnation_id,
