@@ -1,0 +1,90 @@
+//! Which names topics can have.
+
+use metadata::MetadataImage;
+
+/// Committed offsets and groups.
+pub const CONSUMER_OFFSETS: &str = "__consumer_offsets";
+/// Transactions.
+pub const TRANSACTION_STATE: &str = "__transaction_state";
+/// Share groups' positions.
+pub const SHARE_GROUP_STATE: &str = "__share_group_state";
+/// The metadata log, which is no topic.
+pub const CLUSTER_METADATA: &str = "__cluster_metadata";
+
+const LENGTH_MAX: usize = 249;
+
+/// Whether the brokers keep their own state in the topic: clients read it, but do not write it.
+pub fn is_internal(name: &str) -> bool {
+    matches!(name, CONSUMER_OFFSETS | TRANSACTION_STATE | SHARE_GROUP_STATE)
+}
+
+/// Checks a topic's name; the error is what Kafka answers.
+pub fn check(name: &str) -> Result<(), String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    // Kafka counts UTF-16 units.
+    let why = if name.is_empty() {
+        "the empty string is not allowed".to_owned()
+    } else if name == "." || name == ".." {
+        format!("'{name}' is not allowed")
+    } else if name.encode_utf16().count() > LENGTH_MAX {
+        format!("the length of '{name}' is longer than the max allowed length {LENGTH_MAX}")
+    } else if !name.chars().all(legal) {
+        format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+    } else {
+        return Ok(());
+    };
+    Err(format!("Topic name is invalid: {why}"))
+}
+
+fn unified(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+/// A topic that would share its metrics' names: they have `_` for each `.`.
+pub(crate) fn colliding<'a>(image: &'a MetadataImage, name: &str) -> Option<&'a str> {
+    let first = name.find(['.', '_'])?;
+    let wanted = unified(name);
+    // Colliding names agree up to the first `.` or `_`; they are neighbours in the order of names.
+    let prefix = &name[..first];
+    image
+        .topics
+        .iter_from(prefix)
+        .map(|topic| topic.name())
+        .take_while(|other| other.starts_with(prefix))
+        .find(|other| other.len() == name.len() && unified(other) == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kafkas_rules_in_kafkas_words() {
+        assert_eq!(check("orders.v1_eu-west"), Ok(()));
+        assert_eq!(check(&"a".repeat(249)), Ok(()));
+        let cases = [
+            ("", "Topic name is invalid: the empty string is not allowed".to_owned()),
+            (".", "Topic name is invalid: '.' is not allowed".to_owned()),
+            ("..", "Topic name is invalid: '..' is not allowed".to_owned()),
+            (
+                "a b",
+                "Topic name is invalid: 'a b' contains one or more characters other than ASCII alphanumerics, '.', \
+                 '_' and '-'"
+                    .to_owned(),
+            ),
+            (
+                "é",
+                "Topic name is invalid: 'é' contains one or more characters other than ASCII alphanumerics, '.', '_' \
+                 and '-'"
+                    .to_owned(),
+            ),
+        ];
+        for (name, message) in cases {
+            assert_eq!(check(name), Err(message));
+        }
+        let long = "a".repeat(250);
+        let message =
+            format!("Topic name is invalid: the length of '{long}' is longer than the max allowed length 249");
+        assert_eq!(check(&long), Err(message));
+    }
+}
