@@ -5,6 +5,9 @@ mod delete;
 mod grow;
 pub mod names;
 
+pub use create::TopicAccess;
+pub use delete::DeleteAccess;
+
 use std::collections::BTreeSet;
 
 use metadata::{MetadataImage, PartitionRegistration, WriteOptions};

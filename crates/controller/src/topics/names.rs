@@ -41,7 +41,7 @@ fn unified(name: &str) -> String {
 }
 
 /// A topic that would share its metrics' names: they have `_` for each `.`.
-pub(crate) fn colliding<'a>(image: &'a MetadataImage, name: &str) -> Option<&'a str> {
+pub(crate) fn colliding(image: &MetadataImage, name: &str) -> Option<String> {
     let first = name.find(['.', '_'])?;
     let wanted = unified(name);
     // Colliding names agree up to the first `.` or `_`; they are neighbours in the order of names.
@@ -52,6 +52,7 @@ pub(crate) fn colliding<'a>(image: &'a MetadataImage, name: &str) -> Option<&'a 
         .map(|topic| topic.name())
         .take_while(|other| other.starts_with(prefix))
         .find(|other| other.len() == name.len() && unified(other) == wanted)
+        .map(str::to_owned)
 }
 
 #[cfg(test)]
