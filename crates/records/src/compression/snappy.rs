@@ -8,7 +8,9 @@ use crate::error::RecordsError;
 /// Magic, version 1, compatible with version 1.
 pub(super) const XERIAL_HEADER: [u8; 16] =
     [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1];
-const MAGIC_BYTES: usize = 8;
+const MAGIC: &[u8] = XERIAL_HEADER.split_at(8).0;
+/// A block's compressed length, big-endian.
+const LENGTH_BYTES: usize = 4;
 /// Uncompressed bytes of a block, xerial's default.
 pub(super) const BLOCK_BYTES: usize = 32 * 1024;
 /// Snappy's densest element copies 64 bytes and takes 3: no honest block claims more per byte than this.
@@ -32,60 +34,53 @@ impl<'a> SnappySource<'a> {
         };
         piece.clear();
         while piece.is_empty() {
-            if self.input.is_empty() {
-                return Ok(false);
-            }
-            let block = if framed { self.next_block()? } else { std::mem::take(&mut self.input) };
-            if let Some(block) = block_of(block) {
-                decompress_block(block, piece)?;
+            let block = if framed { self.next_block()? } else { Some(std::mem::take(&mut self.input)) };
+            match block {
+                Some(block) if !block.is_empty() => decompress_block(block, piece)?,
+                _ => return Ok(false),
             }
         }
         Ok(true)
     }
 
+    // KAFKA: xerial looks at the version of headers between blocks only.
     fn start(&mut self) -> Result<bool, RecordsError> {
-        let framed = self.input.starts_with(&XERIAL_HEADER[..MAGIC_BYTES]);
-        if framed {
-            self.skip_header()?;
+        if self.input.is_empty() {
+            return Err(failed(Codec::Snappy, "there is no data"));
         }
-        self.framed = Some(framed);
-        Ok(framed)
+        let header = self.input.split_first_chunk::<{ XERIAL_HEADER.len() }>();
+        let after = header.filter(|(header, _)| header.starts_with(MAGIC)).map(|(_, rest)| rest);
+        self.input = after.unwrap_or(self.input);
+        Ok(*self.framed.insert(after.is_some()))
     }
 
-    fn skip_header(&mut self) -> Result<(), RecordsError> {
-        let (header, rest) = self
-            .input
-            .split_first_chunk::<{ XERIAL_HEADER.len() }>()
-            .ok_or_else(|| failed(Codec::Snappy, "the stream header is cut off"))?;
-        let version = i32::from_be_bytes([header[8], header[9], header[10], header[11]]);
-        if version < 1 {
-            return Err(failed(Codec::Snappy, "the stream is of an incompatible version"));
+    /// The next block's bytes. Fewer bytes than a length has, or what only looks like a header, end the data.
+    fn next_block(&mut self) -> Result<Option<&'a [u8]>, RecordsError> {
+        while self.input.starts_with(&MAGIC[..LENGTH_BYTES]) {
+            let (header, rest) = self
+                .input
+                .split_first_chunk::<{ XERIAL_HEADER.len() }>()
+                .ok_or_else(|| failed(Codec::Snappy, "a stream header is cut off"))?;
+            if !header.starts_with(MAGIC) {
+                self.input = &[];
+                return Ok(None);
+            }
+            if i32::from_be_bytes([header[8], header[9], header[10], header[11]]) < 1 {
+                return Err(failed(Codec::Snappy, "the stream is of an incompatible version"));
+            }
+            self.input = rest;
         }
-        self.input = rest;
-        Ok(())
-    }
-
-    /// The next block's bytes; empty where a stream header stands between blocks.
-    fn next_block(&mut self) -> Result<&'a [u8], RecordsError> {
-        let (length, rest) = self
-            .input
-            .split_first_chunk::<4>()
-            .ok_or_else(|| failed(Codec::Snappy, "a block length is cut off"))?;
-        if *length == XERIAL_HEADER[..4] {
-            self.skip_header()?;
-            return Ok(&[]);
-        }
+        let Some((length, rest)) = self.input.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
         let length = usize::try_from(i32::from_be_bytes(*length))
             .map_err(|_| failed(Codec::Snappy, "a block length is negative"))?;
         let (block, rest) =
             rest.split_at_checked(length).ok_or_else(|| failed(Codec::Snappy, "a block is cut off"))?;
+        if block.is_empty() {
+            return Err(failed(Codec::Snappy, "a block is empty"));
+        }
         self.input = rest;
-        Ok(block)
+        Ok(Some(block))
     }
-}
-
-fn block_of(block: &[u8]) -> Option<&[u8]> {
-    (!block.is_empty()).then_some(block)
 }
 
 fn decompress_block(block: &[u8], piece: &mut Vec<u8>) -> Result<(), RecordsError> {

@@ -115,7 +115,7 @@ impl<'a> Walk<'a> {
     }
 
     fn read_record<I: Input, S: Sink>(&self, input: &mut I, sink: &mut S) -> Result<Shape, InvalidBatch> {
-        let size = usize::try_from(input.varint()?.0)
+        let size = usize::try_from(input.record_size()?)
             .map_err(|_| InvalidBatch::record("a record has a negative size"))?;
         if size > self.max_record_bytes {
             return Err(InvalidBatch::record("a record is larger than the limit after decompression"));
@@ -242,6 +242,9 @@ trait Input {
     fn byte(&mut self) -> Result<u8, RecordsError>;
     fn varint(&mut self) -> Result<(i32, usize), RecordsError>;
     fn varlong(&mut self) -> Result<(i64, usize), RecordsError>;
+    fn record_size(&mut self) -> Result<i32, InvalidBatch> {
+        Ok(self.varint()?.0)
+    }
     /// Moves over `length` bytes, handing them to the sink if it copies.
     fn pass<S: Sink>(&mut self, length: usize, sink: &mut S) -> Result<(), InvalidBatch>;
     fn is_at_end(&mut self) -> Result<bool, RecordsError>;
@@ -267,6 +270,16 @@ impl Input for Slice<'_> {
         let (value, taken) = read_varlong(self.0)?;
         self.0 = &self.0[taken..];
         Ok((value, taken))
+    }
+
+    // KAFKA: an overlong size of an uncompressed record escapes Kafka's reader as an exception without error code.
+    fn record_size(&mut self) -> Result<i32, InvalidBatch> {
+        self.varint().map(|(size, _)| size).map_err(|error| {
+            if self.0.len() < MAX_VARINT_BYTES {
+                return error.into();
+            }
+            InvalidBatch::new(ErrorCode::UnknownServerError, "the size of a record is malformed")
+        })
     }
 
     fn pass<S: Sink>(&mut self, length: usize, sink: &mut S) -> Result<(), InvalidBatch> {
