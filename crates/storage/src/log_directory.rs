@@ -1,0 +1,362 @@
+//! One log directory: its logs, its sync queue, and whether it can still be used.
+//!
+//! The first failed write or sync takes the whole directory offline until the process restarts: after a failed
+//! sync nobody knows what the disk holds, so nothing is tried again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use protocol::Uuid;
+
+use crate::checkpoint;
+use crate::clean_shutdown::LastShutdown;
+use crate::disk::{Disk, DiskLock, DiskSpace};
+use crate::error::StorageError;
+use crate::file_cache::FileCache;
+use crate::file_names::{
+    HIGH_WATERMARK_CHECKPOINT_FILE, LOG_START_OFFSET_CHECKPOINT_FILE, RECOVERY_POINT_CHECKPOINT_FILE,
+};
+use crate::partition_log::{LoadedLog, PartitionLog};
+use crate::sync_queue::SyncQueue;
+
+/// Told once when a log directory goes offline, from whichever thread met the failure.
+pub trait DirectoryObserver: Send + Sync {
+    /// The directory's logs answer every call with an error from now on.
+    fn directory_failed(&self, directory: &LogDirectory);
+}
+
+/// Logs by topic and partition.
+pub(crate) type Logs = BTreeMap<Arc<str>, BTreeMap<i32, Arc<PartitionLog>>>;
+
+/// A log directory (an entry of `log.dirs`).
+pub struct LogDirectory {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    id: Uuid,
+    last_shutdown: LastShutdown,
+    files: Arc<FileCache>,
+    is_offline: AtomicBool,
+    has_failed_logs: AtomicBool,
+    failure: Mutex<Option<String>>,
+    observer: RwLock<Option<Arc<dyn DirectoryObserver>>>,
+    logs: RwLock<Logs>,
+    pub(crate) sync_queue: SyncQueue,
+    deletions: Mutex<Vec<Deletion>>,
+    /// What the checkpoints say of logs that are not open.
+    unopened: Mutex<BTreeMap<(String, i32), FoundOffsets>>,
+    /// Partitions that the checkpoints on disk may still name although their logs are gone.
+    forgotten: Mutex<BTreeSet<(String, i32)>>,
+    checkpointing: Mutex<()>,
+    lock: Mutex<Option<Box<dyn DiskLock>>>,
+}
+
+/// One log's lines in the checkpoints.
+#[derive(Clone, Copy, Default)]
+struct FoundOffsets {
+    recovery_point: Option<i64>,
+    high_watermark: Option<i64>,
+    log_start_offset: Option<i64>,
+}
+
+/// Files whose names are gone already and whose space is due back.
+struct Deletion {
+    due_ms: i64,
+    path: PathBuf,
+    is_directory: bool,
+}
+
+impl LogDirectory {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        id: Uuid,
+        last_shutdown: LastShutdown,
+        files: Arc<FileCache>,
+        lock: Option<Box<dyn DiskLock>>,
+    ) -> LogDirectory {
+        LogDirectory {
+            disk,
+            path,
+            id,
+            last_shutdown,
+            files,
+            is_offline: AtomicBool::new(false),
+            has_failed_logs: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            observer: RwLock::new(None),
+            logs: RwLock::new(Logs::new()),
+            sync_queue: SyncQueue::default(),
+            deletions: Mutex::new(Vec::new()),
+            unopened: Mutex::new(BTreeMap::new()),
+            forgotten: Mutex::new(BTreeSet::new()),
+            checkpointing: Mutex::new(()),
+            lock: Mutex::new(lock),
+        }
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its id from `meta.properties` (KIP-858).
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// How the last run left it.
+    pub fn last_shutdown(&self) -> LastShutdown {
+        self.last_shutdown
+    }
+
+    /// Whether a failed write or sync has ended its use.
+    pub fn is_offline(&self) -> bool {
+        self.is_offline.load(Ordering::Acquire)
+    }
+
+    /// Total and usable bytes of its volume.
+    pub fn space(&self) -> Result<DiskSpace, StorageError> {
+        self.disk
+            .space(&self.path)
+            .map_err(|error| StorageError::io("ask for the space of", &self.path, error))
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        self.disk.as_ref()
+    }
+
+    pub(crate) fn files(&self) -> &FileCache {
+        &self.files
+    }
+
+    pub(crate) fn set_observer(&self, observer: Arc<dyn DirectoryObserver>) {
+        *self.observer.write() = Some(observer);
+    }
+
+    /// An error when the directory is offline.
+    pub(crate) fn check_online(&self) -> Result<(), StorageError> {
+        if !self.is_offline() {
+            return Ok(());
+        }
+        let reason = self.failure.lock().clone().unwrap_or_default();
+        Err(StorageError::DirectoryOffline { path: self.path.clone(), reason })
+    }
+
+    /// Takes the directory offline because of `error`, which is handed back.
+    pub(crate) fn fail(&self, error: StorageError) -> StorageError {
+        {
+            let mut failure = self.failure.lock();
+            if failure.is_some() {
+                return error;
+            }
+            *failure = Some(error.to_string());
+            self.is_offline.store(true, Ordering::Release);
+        }
+        tracing::error!(directory = %self.path.display(), %error, "log directory goes offline");
+        let observer = self.observer.read().clone();
+        if let Some(observer) = observer {
+            observer.directory_failed(self);
+        }
+        error
+    }
+
+    /// The log of a topic partition, if it lies here.
+    pub(crate) fn log(&self, topic: &str, partition: i32) -> Option<Arc<PartitionLog>> {
+        self.logs.read().get(topic)?.get(&partition).cloned()
+    }
+
+    /// Every log, by topic and partition.
+    pub fn logs(&self) -> Vec<Arc<PartitionLog>> {
+        self.logs.read().values().flat_map(|partitions| partitions.values().cloned()).collect()
+    }
+
+    pub(crate) fn add_log(&self, log: Arc<PartitionLog>) {
+        self.unopened.lock().remove(&(log.topic().to_owned(), log.partition()));
+        let mut logs = self.logs.write();
+        // Partitions of a topic share one copy of its name.
+        let topic = match logs.get_key_value(log.topic()) {
+            Some((topic, _)) => Arc::clone(topic),
+            None => Arc::clone(log.shared_topic()),
+        };
+        logs.entry(topic).or_default().insert(log.partition(), log);
+    }
+
+    pub(crate) fn remove_log(&self, topic: &str, partition: i32) -> Option<Arc<PartitionLog>> {
+        let mut logs = self.logs.write();
+        let partitions = logs.get_mut(topic)?;
+        let removed = partitions.remove(&partition);
+        if partitions.is_empty() {
+            logs.remove(topic);
+        }
+        removed
+    }
+
+    pub(crate) fn log_count(&self) -> usize {
+        self.logs.read().values().map(BTreeMap::len).sum()
+    }
+
+    /// Whether logs lie here that are not open.
+    pub(crate) fn has_unopened_logs(&self) -> bool {
+        !self.unopened.lock().is_empty() || self.has_failed_logs.load(Ordering::Acquire)
+    }
+
+    /// Notes that a log that lies here could not be opened.
+    pub(crate) fn note_failed_log(&self) {
+        self.has_failed_logs.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn shared_topic(&self, topic: &str) -> Arc<str> {
+        self.logs.read().get_key_value(topic).map_or_else(|| Arc::from(topic), |(topic, _)| Arc::clone(topic))
+    }
+
+    /// Notes that the checkpoints may name a log that is not there.
+    pub(crate) fn note_forgotten(&self, topic: &str, partition: i32) {
+        self.forgotten.lock().insert((topic.to_owned(), partition));
+    }
+
+    /// Before a log is created under a name that the checkpoints may still hold, they are written without it: a
+    /// crash must not find the old log's offsets for the new one.
+    pub(crate) fn forget_before_create(&self, topic: &str, partition: i32) -> Result<(), StorageError> {
+        if !self.forgotten.lock().contains(&(topic.to_owned(), partition)) {
+            return Ok(());
+        }
+        let forgotten = std::mem::take(&mut *self.forgotten.lock());
+        let written = self
+            .checkpoint_recovery_points()
+            .and_then(|()| self.checkpoint_high_watermarks())
+            .and_then(|()| self.checkpoint_log_start_offsets());
+        if written.is_err() {
+            self.forgotten.lock().extend(forgotten);
+        }
+        written
+    }
+
+    /// Drops every log and gives the lock back; the directory is not used after that.
+    pub(crate) fn release(&self) {
+        self.logs.write().clear();
+        self.lock.lock().take();
+    }
+
+    pub(crate) fn delete_later(&self, path: PathBuf, is_directory: bool, due_ms: i64) {
+        self.deletions.lock().push(Deletion { due_ms, path, is_directory });
+    }
+
+    /// Removes files and directories whose delay is over. What cannot be removed is left for the next start.
+    pub(crate) fn delete_due(&self, now_ms: i64) {
+        let due: Vec<Deletion> =
+            self.deletions.lock().extract_if(.., |deletion| deletion.due_ms <= now_ms).collect();
+        for deletion in due {
+            let removed = if deletion.is_directory {
+                self.disk.remove_dir_all(&deletion.path)
+            } else {
+                self.disk.remove_file(&deletion.path)
+            };
+            if let Err(error) = removed
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!(path = %deletion.path.display(), %error, "cannot remove what was deleted");
+            }
+        }
+    }
+
+    /// Keeps others from writing recovery points while a log is being cut.
+    pub(crate) fn recovery_points_turn(&self) -> MutexGuard<'_, ()> {
+        self.checkpointing.lock()
+    }
+
+    /// Writes the recovery points, after everything that recovery trusts below them is on disk.
+    pub(crate) fn checkpoint_recovery_points(&self) -> Result<(), StorageError> {
+        self.write_recovery_points(&self.recovery_points_turn())
+    }
+
+    /// As [`LogDirectory::checkpoint_recovery_points`], for whoever has the turn.
+    pub(crate) fn write_recovery_points(&self, _turn: &MutexGuard<'_, ()>) -> Result<(), StorageError> {
+        let logs = self.logs();
+        let mut points = Vec::with_capacity(logs.len());
+        for log in &logs {
+            points.push((Arc::clone(log), log.prepare_recovery_point()?));
+        }
+        self.write_checkpoint(RECOVERY_POINT_CHECKPOINT_FILE, points, |known| known.recovery_point)
+    }
+
+    /// Writes the high watermarks.
+    pub(crate) fn checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
+        let offsets = self.logs().into_iter().map(|log| {
+            let high_watermark = log.high_watermark();
+            (log, high_watermark)
+        });
+        self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT_FILE, offsets.collect(), |known| known.high_watermark)
+    }
+
+    /// Writes the log start offsets that the names of the segments do not tell.
+    pub(crate) fn checkpoint_log_start_offsets(&self) -> Result<(), StorageError> {
+        let offsets = self.logs().into_iter().filter_map(|log| {
+            let log_start_offset = log.log_start_offset();
+            (log_start_offset > log.first_segment_offset()).then_some((log, log_start_offset))
+        });
+        self.write_checkpoint(LOG_START_OFFSET_CHECKPOINT_FILE, offsets.collect(), |known| {
+            known.log_start_offset
+        })
+    }
+
+    /// Writes the offsets of open logs, and of those that are not open as they were found.
+    fn write_checkpoint(
+        &self,
+        name: &str,
+        logs: Vec<(Arc<PartitionLog>, i64)>,
+        found: impl Fn(&FoundOffsets) -> Option<i64>,
+    ) -> Result<(), StorageError> {
+        self.check_online()?;
+        let unopened = self.unopened.lock();
+        let kept = unopened
+            .iter()
+            .filter_map(|((topic, partition), known)| Some((topic.as_str(), *partition, found(known)?)));
+        let mut entries: Vec<(&str, i32, i64)> =
+            logs.iter().map(|(log, offset)| (log.topic(), log.partition(), *offset)).chain(kept).collect();
+        entries.sort_unstable();
+        let text = checkpoint::encode_offsets(entries.into_iter());
+        checkpoint::write_text(self.disk(), &self.path.join(name), &text).map_err(|error| self.fail(error))
+    }
+
+    /// Reads the checkpoints. One that cannot be read counts as empty: everything is then verified.
+    pub(crate) fn read_checkpoints(&self) {
+        let mut unopened = self.unopened.lock();
+        type Field = fn(&mut FoundOffsets) -> &mut Option<i64>;
+        let files: [(&str, Field); 3] = [
+            (RECOVERY_POINT_CHECKPOINT_FILE, |found| &mut found.recovery_point),
+            (HIGH_WATERMARK_CHECKPOINT_FILE, |found| &mut found.high_watermark),
+            (LOG_START_OFFSET_CHECKPOINT_FILE, |found| &mut found.log_start_offset),
+        ];
+        for (name, field) in files {
+            match checkpoint::read_offsets(self.disk(), &self.path.join(name)) {
+                Ok(offsets) => {
+                    for (key, offset) in offsets {
+                        *field(unopened.entry(key).or_default()) = Some(offset);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "going on without a checkpoint"),
+            }
+        }
+    }
+
+    /// What the checkpoints say of a log that is to be opened.
+    pub(crate) fn known(&self, topic: &str, partition: i32) -> LoadedLog {
+        let found = self.unopened.lock().get(&(topic.to_owned(), partition)).copied().unwrap_or_default();
+        LoadedLog {
+            recovery_point: found.recovery_point.unwrap_or(0),
+            log_start_offset: found.log_start_offset.unwrap_or(0),
+            high_watermark: found.high_watermark.unwrap_or(0),
+            was_clean: self.last_shutdown.was_clean,
+        }
+    }
+
+    /// Lets go of what the checkpoints said of logs that are not there.
+    pub(crate) fn forget_unless(&self, is_there: impl Fn(&str, i32) -> bool) {
+        let mut unopened = self.unopened.lock();
+        let gone = unopened.extract_if(.., |(topic, partition), _| !is_there(topic, *partition));
+        self.forgotten.lock().extend(gone.map(|(key, _)| key));
+    }
+}

@@ -1,0 +1,173 @@
+//! Opening every log at start, several at a time in each directory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use config::TopicConfig;
+use parking_lot::Mutex;
+
+use super::LogManager;
+use crate::error::StorageError;
+use crate::file_names::{
+    CLUSTER_METADATA_TOPIC, PartitionDirectory, parse_partition_directory, partition_directory_name,
+};
+use crate::log_directory::LogDirectory;
+use crate::partition_log::PartitionLog;
+use crate::place::Place;
+
+/// A log that is on disk and could not be opened: damaged where a crash cannot have damaged it, or unreadable.
+/// Its files are left as they are.
+#[derive(Debug)]
+pub struct FailedLog {
+    /// Topic.
+    pub topic: String,
+    /// Partition index.
+    pub partition: i32,
+    /// The log directory it lies in.
+    pub directory: PathBuf,
+    /// What is wrong.
+    pub error: StorageError,
+}
+
+/// The outcome of a start.
+#[derive(Debug, Default)]
+pub struct LoadReport {
+    /// How many logs were opened.
+    pub opened: usize,
+    /// Those that were not.
+    pub failed: Vec<FailedLog>,
+}
+
+impl LogManager {
+    /// Opens the logs of every directory but the metadata log. `config_of` gives the configuration of a topic.
+    pub fn load_logs(
+        &self,
+        config_of: &(dyn Fn(&str) -> Arc<TopicConfig> + Sync),
+        now_ms: i64,
+    ) -> Result<LoadReport, StorageError> {
+        let report = Mutex::new(LoadReport::default());
+        let online: Vec<_> = self.directories.iter().filter(|directory| !directory.is_offline()).collect();
+        if let [only] = online.as_slice() {
+            self.load_directory(only, config_of, now_ms, &report)?;
+        } else {
+            let results: Vec<_> = std::thread::scope(|scope| {
+                let loads: Vec<_> = online
+                    .iter()
+                    .map(|directory| {
+                        scope.spawn(|| self.load_directory(directory, config_of, now_ms, &report))
+                    })
+                    .collect();
+                loads.into_iter().map(|load| load.join().expect("loading does not panic")).collect()
+            });
+            results.into_iter().collect::<Result<(), _>>()?;
+        }
+        let mut report = report.into_inner();
+        report
+            .failed
+            .sort_by(|left, right| (&left.topic, left.partition).cmp(&(&right.topic, right.partition)));
+        let mut failed = self.failed.lock();
+        for log in &report.failed {
+            tracing::error!(
+                topic = %log.topic,
+                partition = log.partition,
+                directory = %log.directory.display(),
+                error = %log.error,
+                "log is not opened and its files are left alone"
+            );
+            failed.insert((log.topic.clone(), log.partition), log.error.to_string());
+        }
+        Ok(report)
+    }
+
+    fn load_directory(
+        &self,
+        directory: &Arc<LogDirectory>,
+        config_of: &(dyn Fn(&str) -> Arc<TopicConfig> + Sync),
+        now_ms: i64,
+        report: &Mutex<LoadReport>,
+    ) -> Result<(), StorageError> {
+        let found = find_logs(directory)?;
+        directory.forget_unless(|topic, partition| {
+            topic == CLUSTER_METADATA_TOPIC || found.iter().any(|(t, p)| t == topic && *p == partition)
+        });
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some((topic, partition)) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match self.load_log(directory, topic, *partition, config_of(topic), now_ms) {
+                    Ok(()) => report.lock().opened += 1,
+                    Err(error) => {
+                        directory.note_failed_log();
+                        report.lock().failed.push(FailedLog {
+                            topic: topic.clone(),
+                            partition: *partition,
+                            directory: directory.path().to_owned(),
+                            error,
+                        });
+                    }
+                }
+            }
+        };
+        let threads = self.config.recovery_threads_per_directory.min(found.len());
+        if threads <= 1 {
+            work();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(work);
+                }
+            });
+        }
+        directory.check_online()
+    }
+
+    fn load_log(
+        &self,
+        directory: &Arc<LogDirectory>,
+        topic: &str,
+        partition: i32,
+        config: Arc<TopicConfig>,
+        now_ms: i64,
+    ) -> Result<(), StorageError> {
+        if let Some(other) = self.log(topic, partition) {
+            let (here, there) = (directory.path().display(), other.directory().path().display());
+            return Err(StorageError::Mismatch(format!("{topic}-{partition} lies in {here} and in {there}")));
+        }
+        let place = Place::new(Arc::clone(directory), partition_directory_name(topic, partition));
+        let log = PartitionLog::open(
+            place,
+            directory.shared_topic(topic),
+            partition,
+            config,
+            self.config.producer_id_expiration_ms,
+            directory.known(topic, partition),
+            now_ms,
+        )?;
+        directory.add_log(log);
+        Ok(())
+    }
+}
+
+/// The logs in a directory. Those being deleted go for good now; anything foreign is left alone.
+fn find_logs(directory: &LogDirectory) -> Result<Vec<(String, i32)>, StorageError> {
+    let entries = directory.disk().list(directory.path());
+    let entries =
+        entries.map_err(|error| directory.fail(StorageError::io("list", directory.path(), error)))?;
+    let mut found = Vec::new();
+    for entry in entries.into_iter().filter(|entry| entry.is_directory) {
+        let path = directory.path().join(&entry.name);
+        match parse_partition_directory(&entry.name) {
+            PartitionDirectory::Log { topic, .. } if topic == CLUSTER_METADATA_TOPIC => {}
+            PartitionDirectory::Log { topic, partition } => found.push((topic, partition)),
+            PartitionDirectory::Deleting => directory.delete_later(path, true, i64::MIN),
+            PartitionDirectory::Future | PartitionDirectory::Stray => {
+                tracing::info!(directory = %path.display(), "left alone");
+            }
+            PartitionDirectory::Foreign => {
+                tracing::warn!(directory = %path.display(), "not a partition's directory, ignored");
+            }
+        }
+    }
+    directory.delete_due(i64::MIN);
+    Ok(found)
+}

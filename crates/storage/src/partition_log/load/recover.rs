@@ -1,0 +1,149 @@
+//! After a crash: verify from the recovery point on, cut the torn tail, refuse to cut anything else.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::super::{LogState, PartitionLog};
+use crate::error::StorageError;
+use crate::file_names::LogFileKind;
+use crate::plan::recovery::{Verdict, judge_end};
+use crate::segment::Segment;
+use crate::segment::recover::{Expected, RebuiltIndexes, Verified, verify};
+
+impl PartitionLog {
+    /// Verifies the segments from `first` on. Returns the offset from which on derived files (transaction indexes,
+    /// producer snapshots) are not trusted.
+    pub(super) fn recover(
+        &self,
+        state: &mut LogState,
+        first: usize,
+        recovery_point: i64,
+        now_ms: i64,
+    ) -> Result<i64, StorageError> {
+        let segments = self.segments();
+        let Some(start) = segments.get(first) else {
+            return self.check_nothing_lost(0, recovery_point, None).map(|()| 0);
+        };
+        let verified_from = start.base_offset;
+        // `truncate_from_end` ignores nothing but negative offsets, so 0 clears.
+        state.epochs_are_unsaved |= state.epochs.truncate_from_end(verified_from);
+        let mut end_offset = verified_from;
+        let mut kept = first;
+        for segment in &segments[first..] {
+            if segment.base_offset != end_offset && self.is_torn_off(segment, end_offset) {
+                break;
+            }
+            let verified = self.verify_segment(state, segment, end_offset.max(segment.base_offset))?;
+            end_offset = verified.next_offset;
+            kept += 1;
+            if let Some(damage) = &verified.damage {
+                self.check_nothing_lost(end_offset, recovery_point, Some((segment, damage)))?;
+                self.cut_segment(segment, &verified, damage)?;
+                break;
+            }
+        }
+        self.check_nothing_lost(end_offset, recovery_point, None)?;
+        for segment in segments[kept..].iter().rev() {
+            tracing::warn!(
+                topic = %self.topic,
+                partition = self.partition,
+                log_end_offset = end_offset,
+                segment = %segment.path(&self.place, LogFileKind::Log).display(),
+                bytes = segment.size(),
+                "dropping a segment behind the torn tail"
+            );
+            self.discard_segment(segment, now_ms)?;
+        }
+        self.replace_segments(segments[..kept].to_vec());
+        self.log_end_offset.store(end_offset, Ordering::Release);
+        self.names_are_unsynced.store(true, Ordering::Release);
+        self.parent_is_unsynced.store(true, Ordering::Release);
+        Ok(verified_from)
+    }
+
+    /// A segment that does not begin where the one before ends was written after something that is lost, unless
+    /// compaction has made the gap.
+    fn is_torn_off(&self, segment: &Segment, end_offset: i64) -> bool {
+        segment.base_offset < end_offset || !self.config.read().compacts()
+    }
+
+    fn verify_segment(
+        &self,
+        state: &mut LogState,
+        segment: &Arc<Segment>,
+        offset: i64,
+    ) -> Result<Verified, StorageError> {
+        let path = segment.path(&self.place, LogFileKind::Log);
+        let expected = Expected {
+            offset,
+            leader_epoch: state.epochs.latest().map_or(-1, |latest| latest.epoch),
+            offset_max: segment.offset_max(),
+        };
+        let mut rebuilt = RebuiltIndexes::new(segment.base_offset);
+        let verified = segment
+            .file(&self.place, LogFileKind::Log)
+            .and_then(|file| {
+                verify(file.as_ref(), segment.size(), expected, |position, header| {
+                    rebuilt.add(position, header);
+                    let epoch = header.partition_leader_epoch;
+                    state.epochs_are_unsaved |= state.epochs.assign(epoch, header.base_offset);
+                })
+            })
+            .map_err(|error| StorageError::io("read", &path, error))?;
+        segment.set_end(verified.valid_bytes, verified.next_offset);
+        segment
+            .replace_indexes(&self.place, rebuilt)
+            .map_err(|source| self.write_error("rebuild the index of", &path, source))?;
+        if segment.has_transaction_index() {
+            self.empty_transaction_index(segment)?;
+        }
+        // Bytes that survived the crash in the page cache are not on disk yet.
+        segment.mark_unsynced(LogFileKind::Log);
+        Ok(verified)
+    }
+
+    fn cut_segment(
+        &self,
+        segment: &Arc<Segment>,
+        verified: &Verified,
+        damage: &str,
+    ) -> Result<(), StorageError> {
+        let path = segment.path(&self.place, LogFileKind::Log);
+        let file = segment.file(&self.place, LogFileKind::Log);
+        let cut = file.and_then(|file| {
+            let length = file.length()?;
+            tracing::warn!(
+                topic = %self.topic,
+                partition = self.partition,
+                offset = verified.next_offset,
+                bytes = length.saturating_sub(u64::from(verified.valid_bytes)),
+                segment = %path.display(),
+                position = verified.valid_bytes,
+                reason = damage,
+                "cutting off a torn tail"
+            );
+            file.set_length(u64::from(verified.valid_bytes))
+        });
+        cut.map_err(|source| self.write_error("truncate", &path, source))
+    }
+
+    fn check_nothing_lost(
+        &self,
+        end_offset: i64,
+        recovery_point: i64,
+        damage: Option<(&Arc<Segment>, &str)>,
+    ) -> Result<(), StorageError> {
+        if judge_end(end_offset, recovery_point) == Verdict::CutTail {
+            return Ok(());
+        }
+        let lost =
+            format!("valid batches end at offset {end_offset}, but up to {recovery_point} all was on disk");
+        Err(match damage {
+            Some((segment, damage)) => StorageError::damaged(
+                &segment.path(&self.place, LogFileKind::Log),
+                format!("{damage}; {lost}"),
+            ),
+            None => StorageError::damaged(&self.place.path(), lost),
+        })
+    }
+}

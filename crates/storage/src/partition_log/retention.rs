@@ -1,0 +1,77 @@
+//! Deleting old segments: a plan made of values, and its execution.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::PartitionLog;
+use crate::error::StorageError;
+use crate::file_names::LogFileKind;
+use crate::plan::retention::{RetentionLimits, SegmentAge, choose_deletable};
+
+impl PartitionLog {
+    /// Deletes the oldest segments that `retention.ms`, `retention.bytes` or the log start offset let go; returns
+    /// how many.
+    pub fn delete_old_segments(self: &Arc<Self>, now_ms: i64) -> Result<usize, StorageError> {
+        let config = self.config();
+        let count = {
+            let segments = self.segments();
+            let mut ages = Vec::with_capacity(segments.len());
+            for (index, segment) in segments.iter().enumerate() {
+                let largest = segment.largest_timestamp(&self.place).map_err(|error| {
+                    StorageError::io("read", &segment.path(&self.place, LogFileKind::TimeIndex), error)
+                })?;
+                let next = segments.get(index + 1).map_or(self.log_end_offset(), |next| next.base_offset);
+                ages.push(SegmentAge {
+                    base_offset: segment.base_offset,
+                    next_offset: next,
+                    size: u64::from(segment.size()),
+                    largest_timestamp: if largest.timestamp >= 0 {
+                        largest.timestamp
+                    } else {
+                        segment.created_ms
+                    },
+                });
+            }
+            let limits = RetentionLimits {
+                retention_ms: config.retention_ms,
+                retention_bytes: config.retention_bytes,
+                deletes: config.deletes(),
+                high_watermark: self.high_watermark(),
+                log_start_offset: self.log_start_offset(),
+            };
+            choose_deletable(&ages, &limits, now_ms)
+        };
+        if count > 0 {
+            self.delete_oldest(count, now_ms)?;
+        }
+        Ok(count)
+    }
+
+    fn delete_oldest(self: &Arc<Self>, count: usize, now_ms: i64) -> Result<(), StorageError> {
+        let mut state = self.writable_state()?;
+        if count >= self.segment_count() {
+            self.roll_at(&mut state, self.log_end_offset(), now_ms)?;
+            // The new segment's name carries the offsets on once the others are gone.
+            self.sync_names()?;
+        }
+        let segments = self.segments();
+        let count = count.min(segments.len().saturating_sub(1));
+        let Some(first_kept) = segments.get(count) else { return Ok(()) };
+        let start_offset = first_kept.base_offset;
+        self.log_start_offset.fetch_max(start_offset, Ordering::AcqRel);
+        self.replace_segments(segments[count..].to_vec());
+        for segment in &segments[..count] {
+            tracing::info!(
+                segment = %segment.path(&self.place, LogFileKind::Log).display(),
+                "deleting a segment"
+            );
+            self.discard_segment(segment, now_ms)?;
+        }
+        self.remove_snapshots(&mut state, |snapshot| snapshot < start_offset)?;
+        let log_start_offset = self.log_start_offset();
+        state.epochs_are_unsaved |= state.epochs.truncate_from_start(log_start_offset);
+        state.producers.on_log_start_offset_incremented(log_start_offset);
+        self.publish_first_unstable_offset(&state);
+        Ok(())
+    }
+}

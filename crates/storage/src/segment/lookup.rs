@@ -1,0 +1,270 @@
+//! Finding batches in a segment: by offset, by timestamp, by size.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use records::Batch;
+
+use super::header_scan::{HeaderScan, ScanError, ScannedBatch};
+use super::sorted_entries::{IndexEntry, OffsetEntry, SortedEntries, TimeEntry, floor_on_file};
+use super::{IndexState, Indexes, Segment};
+use crate::disk::{DiskFile, read_full_at};
+use crate::error::StorageError;
+use crate::file_names::LogFileKind;
+use crate::place::Place;
+
+impl Segment {
+    /// The first batch whose last offset is at least `offset`.
+    pub(crate) fn find_offset(
+        self: &Arc<Self>,
+        place: &Place,
+        offset: i64,
+    ) -> Result<Option<ScannedBatch>, StorageError> {
+        let floor = self.floor_offset(place, |entry| entry.offset <= offset);
+        let floor = floor.map_err(|error| self.io_error(place, LogFileKind::OffsetIndex, error))?;
+        self.scan_from(place, floor, |batch| batch.header.last_offset() >= offset)
+    }
+
+    /// The first batch from `starting_offset` on with a record at or after `timestamp`.
+    pub(crate) fn find_timestamp(
+        self: &Arc<Self>,
+        place: &Place,
+        timestamp: i64,
+        starting_offset: i64,
+    ) -> Result<Option<ScannedBatch>, StorageError> {
+        let from = self.floor_time(place, |entry| entry.timestamp <= timestamp);
+        let from = from.map_err(|error| self.io_error(place, LogFileKind::TimeIndex, error))?;
+        let from = from.map_or(self.base_offset, |entry| entry.offset).max(starting_offset);
+        let floor = self.floor_offset(place, |entry| entry.offset <= from);
+        let floor = floor.map_err(|error| self.io_error(place, LogFileKind::OffsetIndex, error))?;
+        self.scan_from(place, floor, |batch| {
+            batch.header.max_timestamp >= timestamp && batch.header.last_offset() >= starting_offset
+        })
+    }
+
+    /// Where the last whole batch ends that begins at or after `start`, lies before byte `limit` and below
+    /// `upper_bound_offset`, and the offset after it. `start` is where the batch with offset `start_offset` begins.
+    pub(crate) fn batches_before(
+        self: &Arc<Self>,
+        place: &Place,
+        start: (u32, i64),
+        limit: u32,
+        upper_bound_offset: i64,
+    ) -> Result<(u32, i64), StorageError> {
+        let fits = |entry: &OffsetEntry| entry.position <= limit && entry.offset < upper_bound_offset;
+        let floor = self.floor_offset(place, fits);
+        let floor = floor.map_err(|error| self.io_error(place, LogFileKind::OffsetIndex, error))?;
+        let from = floor.map_or(start.0, |entry| entry.position.max(start.0));
+        let file = self
+            .file(place, LogFileKind::Log)
+            .map_err(|error| self.io_error(place, LogFileKind::Log, error))?;
+        let mut scan = HeaderScan::new(file.as_ref(), from, self.size());
+        let mut end = if from == start.0 { start } else { (from, start.1) };
+        while let Some(batch) = scan.next().map_err(|error| self.scan_error(place, error))? {
+            end = (batch.position, batch.header.base_offset.max(start.1));
+            if batch.end() > limit || batch.header.last_offset() >= upper_bound_offset {
+                break;
+            }
+            end = (batch.end(), batch.header.next_offset());
+        }
+        Ok(end)
+    }
+
+    /// The offset after the last batch. Bytes that are no batch are damage.
+    pub(crate) fn last_batch_end(self: &Arc<Self>, place: &Place) -> Result<i64, StorageError> {
+        let floor = self.floor_offset(place, |_| true);
+        let floor = floor.map_err(|error| self.io_error(place, LogFileKind::OffsetIndex, error))?;
+        let last = std::cell::Cell::new(self.base_offset);
+        self.scan_from(place, floor, |batch| {
+            last.set(batch.header.next_offset());
+            false
+        })?;
+        Ok(last.get())
+    }
+
+    /// Whether a look into the offset index would wait for the device.
+    pub(crate) fn index_would_block(self: &Arc<Self>, place: &Place) -> bool {
+        let file = self.file(place, LogFileKind::OffsetIndex);
+        file.is_ok_and(|file| {
+            let length = file.length().unwrap_or(0);
+            length > 0 && file.read_would_block(0, usize::try_from(length).unwrap_or(usize::MAX))
+        })
+    }
+
+    /// All bytes of a batch.
+    pub(crate) fn read_batch(
+        self: &Arc<Self>,
+        place: &Place,
+        found: &ScannedBatch,
+    ) -> Result<Batch, StorageError> {
+        let file = self
+            .file(place, LogFileKind::Log)
+            .map_err(|error| self.io_error(place, LogFileKind::Log, error))?;
+        let bytes = read_range(file.as_ref(), found.position, found.header.size_in_bytes())
+            .map_err(|error| self.io_error(place, LogFileKind::Log, error))?;
+        Ok(Batch { header: found.header, bytes })
+    }
+
+    pub(crate) fn io_error(&self, place: &Place, kind: LogFileKind, source: io::Error) -> StorageError {
+        StorageError::io("read", &self.path(place, kind), source)
+    }
+
+    pub(crate) fn scan_error(&self, place: &Place, error: ScanError) -> StorageError {
+        match error {
+            ScanError::Io(source) => self.io_error(place, LogFileKind::Log, source),
+            ScanError::Damaged { position, reason } => StorageError::damaged(
+                &self.path(place, LogFileKind::Log),
+                format!("no batch at byte {position}: {reason}"),
+            ),
+        }
+    }
+
+    /// Scans from an index entry to the first batch that is `wanted`. An entry that does not point at the batch it
+    /// names is not trusted: the scan then starts at the beginning of the segment.
+    fn scan_from(
+        self: &Arc<Self>,
+        place: &Place,
+        floor: Option<OffsetEntry>,
+        wanted: impl Fn(&ScannedBatch) -> bool,
+    ) -> Result<Option<ScannedBatch>, StorageError> {
+        let size = self.size();
+        let file = self
+            .file(place, LogFileKind::Log)
+            .map_err(|error| self.io_error(place, LogFileKind::Log, error))?;
+        let mut from = 0;
+        if let Some(entry) = floor {
+            match HeaderScan::new(file.as_ref(), entry.position, size).next() {
+                Ok(Some(batch)) if batch.header.last_offset() == entry.offset => from = entry.position,
+                Err(ScanError::Io(error)) => return Err(self.io_error(place, LogFileKind::Log, error)),
+                _ => tracing::warn!(
+                    index = %self.path(place, LogFileKind::OffsetIndex).display(),
+                    offset = entry.offset,
+                    position = entry.position,
+                    "index entry points at no such batch, scanning the segment instead"
+                ),
+            }
+        }
+        let mut scan = HeaderScan::new(file.as_ref(), from, size);
+        while let Some(batch) = scan.next().map_err(|error| self.scan_error(place, error))? {
+            if wanted(&batch) {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+
+    fn floor_offset(
+        self: &Arc<Self>,
+        place: &Place,
+        fits: impl Fn(&OffsetEntry) -> bool,
+    ) -> io::Result<Option<OffsetEntry>> {
+        let size = self.size();
+        let within = |entry: &OffsetEntry| entry.position < size && fits(entry);
+        self.floor(place, LogFileKind::OffsetIndex, |indexes| &indexes.offsets, within)
+    }
+
+    fn floor_time(
+        self: &Arc<Self>,
+        place: &Place,
+        fits: impl Fn(&TimeEntry) -> bool,
+    ) -> io::Result<Option<TimeEntry>> {
+        self.floor(place, LogFileKind::TimeIndex, |indexes| &indexes.times, fits)
+    }
+
+    /// Looks among the entries in memory under the lock, then on file without it.
+    fn floor<E: IndexEntry>(
+        self: &Arc<Self>,
+        place: &Place,
+        kind: LogFileKind,
+        entries: impl Fn(&Indexes) -> &SortedEntries<E>,
+        fits: impl Fn(&E) -> bool,
+    ) -> io::Result<Option<E>> {
+        let on_file = {
+            let mut state = self.indexes.lock();
+            self.load_indexes(place, &mut state)?;
+            let Some(indexes) = state.loaded.as_ref() else { return Ok(None) };
+            if let Some(found) = entries(indexes).floor_pending(&fits) {
+                return Ok(Some(found));
+            }
+            entries(indexes).on_file()
+        };
+        if on_file == 0 {
+            return Ok(None);
+        }
+        floor_on_file(self.file(place, kind)?.as_ref(), on_file, self.base_offset, fits)
+    }
+
+    /// Takes up the index files, rebuilding them when they cannot be right.
+    pub(super) fn load_indexes(self: &Arc<Self>, place: &Place, state: &mut IndexState) -> io::Result<()> {
+        if state.loaded.is_some() {
+            return Ok(());
+        }
+        let size = self.size();
+        if size == 0 {
+            let empty = Indexes {
+                offsets: SortedEntries::empty(),
+                times: SortedEntries::empty(),
+                bytes_since_last_entry: 0,
+            };
+            state.loaded = Some(Box::new(empty));
+            return Ok(());
+        }
+        let offsets =
+            SortedEntries::load(self.file(place, LogFileKind::OffsetIndex)?.as_ref(), self.base_offset)?;
+        let times =
+            SortedEntries::load(self.file(place, LogFileKind::TimeIndex)?.as_ref(), self.base_offset)?;
+        match (offsets, times) {
+            (Some(offsets), Some(times)) if self.are_sane(&offsets, &times, size) => {
+                let indexed = offsets.last().map_or(0, |entry: OffsetEntry| entry.position);
+                let bytes_since_last_entry = size - indexed;
+                state.loaded = Some(Box::new(Indexes { offsets, times, bytes_since_last_entry }));
+                Ok(())
+            }
+            _ => self.rebuild_indexes(place, state),
+        }
+    }
+
+    fn are_sane(
+        &self,
+        offsets: &SortedEntries<OffsetEntry>,
+        times: &SortedEntries<TimeEntry>,
+        size: u32,
+    ) -> bool {
+        let covered = self.base_offset..self.next_offset();
+        offsets.last().is_none_or(|entry| entry.position < size && covered.contains(&entry.offset))
+            && times.last().is_none_or(|entry| covered.contains(&entry.offset))
+    }
+
+    /// The newest time entry, and for a segment still being written the batches after it.
+    pub(super) fn load_largest(self: &Arc<Self>, place: &Place, state: &mut IndexState) -> io::Result<()> {
+        if state.largest.is_some() {
+            return Ok(());
+        }
+        self.load_indexes(place, state)?;
+        let last = state.loaded.as_ref().and_then(|indexes| indexes.times.last());
+        let mut largest = last.unwrap_or(TimeEntry { timestamp: -1, offset: self.base_offset });
+        let indexed = state.loaded.as_ref().and_then(|indexes| indexes.offsets.last());
+        let file = self.file(place, LogFileKind::Log)?;
+        let from = indexed.map_or(0, |entry| entry.position);
+        let mut scan = HeaderScan::new(file.as_ref(), from, self.size());
+        while let Ok(Some(batch)) = scan.next() {
+            if batch.header.max_timestamp > largest.timestamp {
+                largest =
+                    TimeEntry { timestamp: batch.header.max_timestamp, offset: batch.header.last_offset() };
+            }
+        }
+        state.largest = Some(largest);
+        Ok(())
+    }
+}
+
+/// Reads exactly `length` bytes.
+pub(crate) fn read_range(file: &dyn DiskFile, position: u32, length: usize) -> io::Result<Bytes> {
+    let mut bytes = vec![0; length];
+    let read = read_full_at(file, u64::from(position), &mut bytes)?;
+    if read < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Bytes::from(bytes))
+}

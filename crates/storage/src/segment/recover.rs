@@ -1,0 +1,233 @@
+//! Verifying a segment byte by byte, and rebuilding what can be derived from its batches.
+
+use std::io;
+use std::sync::Arc;
+
+use records::{BATCH_OVERHEAD, BatchHeader};
+
+use super::header_scan::{HeaderScan, check_shape};
+use super::sorted_entries::{OffsetEntry, SortedEntries, TimeEntry};
+use super::{IndexState, Indexes, Segment};
+use crate::disk::{DiskFile, read_full_at};
+use crate::file_names::LogFileKind;
+use crate::place::Place;
+
+/// Bytes verified at once; a longer batch is checked in pieces of this size.
+const WINDOW_BYTES: usize = 1 << 20;
+/// The checksum covers everything from the attributes on.
+const CHECKSUMMED_FROM: usize = 21;
+/// Distance of rebuilt index entries: Kafka's default of `index.interval.bytes`.
+const REBUILT_INDEX_INTERVAL_BYTES: u32 = 4096;
+
+/// How far a segment holds valid batches.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    /// Bytes of the valid batches.
+    pub(crate) valid_bytes: u32,
+    /// Offset after the last valid batch.
+    pub(crate) next_offset: i64,
+    /// What is wrong with the bytes behind them, if there are any.
+    pub(crate) damage: Option<String>,
+}
+
+/// What must hold between a batch and those before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
+    /// Highest offset the segment's indexes can express.
+    pub(crate) offset_max: i64,
+}
+
+/// Checks every batch in the first `length` bytes: shape, checksum, offsets that rise, epochs that do not fall.
+pub(crate) fn verify(
+    file: &dyn DiskFile,
+    length: u32,
+    mut expected: Expected,
+    mut valid: impl FnMut(u32, &BatchHeader),
+) -> io::Result<Verified> {
+    let mut window = Window { file, bytes: vec![0; WINDOW_BYTES.min(length as usize)], start: 0, filled: 0 };
+    let mut position = 0;
+    let mut damage = None;
+    while position < length {
+        match window.check_batch(position, length - position, &expected)? {
+            Ok(header) => {
+                valid(position, &header);
+                expected.offset = header.next_offset();
+                expected.leader_epoch = expected.leader_epoch.max(header.partition_leader_epoch);
+                position += header.size_in_bytes() as u32;
+            }
+            Err(reason) => {
+                damage = Some(reason);
+                break;
+            }
+        }
+    }
+    Ok(Verified { valid_bytes: position, next_offset: expected.offset, damage })
+}
+
+struct Window<'a> {
+    file: &'a dyn DiskFile,
+    bytes: Vec<u8>,
+    start: u32,
+    filled: usize,
+}
+
+impl Window<'_> {
+    fn check_batch(
+        &mut self,
+        position: u32,
+        available: u32,
+        expected: &Expected,
+    ) -> io::Result<Result<BatchHeader, String>> {
+        let Some(bytes) = self.at(position, BATCH_OVERHEAD)? else {
+            return Ok(Err(format!("only {available} bytes are left")));
+        };
+        let header = match BatchHeader::parse(bytes) {
+            Ok(header) => header,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if let Err(reason) = check_shape(&header, available).and_then(|()| check_order(&header, expected)) {
+            return Ok(Err(reason));
+        }
+        let crc = self.checksum(position, header.size_in_bytes())?;
+        Ok(if crc == Some(header.crc) { Ok(header) } else { Err("the checksum does not match".to_owned()) })
+    }
+
+    fn checksum(&mut self, position: u32, size: usize) -> io::Result<Option<u32>> {
+        let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+        let mut at = CHECKSUMMED_FROM;
+        while at < size {
+            let piece = (size - at).min(self.bytes.len());
+            let Some(bytes) = self.at(position + at as u32, piece)? else { return Ok(None) };
+            digest.update(bytes);
+            at += piece;
+        }
+        Ok(Some(digest.finalize() as u32))
+    }
+
+    /// `count` bytes at `position`; `None` when the file ends before.
+    fn at(&mut self, position: u32, count: usize) -> io::Result<Option<&[u8]>> {
+        let within = position.checked_sub(self.start).map(|offset| offset as usize);
+        if within.is_none_or(|offset| offset + count > self.filled) {
+            self.filled = read_full_at(self.file, u64::from(position), &mut self.bytes)?;
+            self.start = position;
+        }
+        let offset = (position - self.start) as usize;
+        Ok(self.bytes[..self.filled].get(offset..offset + count))
+    }
+}
+
+fn check_order(header: &BatchHeader, expected: &Expected) -> Result<(), String> {
+    if header.base_offset < expected.offset {
+        return Err(format!("offset {} where at least {} is due", header.base_offset, expected.offset));
+    }
+    if header.last_offset() > expected.offset_max {
+        return Err(format!("offset {} is beyond the segment's range", header.last_offset()));
+    }
+    if header.partition_leader_epoch < expected.leader_epoch {
+        let (epoch, before) = (header.partition_leader_epoch, expected.leader_epoch);
+        return Err(format!("leader epoch {epoch} after {before}"));
+    }
+    Ok(())
+}
+
+impl Segment {
+    /// Highest offset this segment's indexes can express.
+    pub(crate) fn offset_max(&self) -> i64 {
+        self.base_offset.saturating_add(i64::from(i32::MAX))
+    }
+
+    /// Forgets the indexes and builds them again from the batch headers; the files are cut to nothing first.
+    pub(super) fn rebuild_indexes(self: &Arc<Self>, place: &Place, state: &mut IndexState) -> io::Result<()> {
+        tracing::info!(
+            segment = %self.path(place, LogFileKind::Log).display(),
+            "rebuilding the offset and time index"
+        );
+        let mut rebuilt = RebuiltIndexes::new(self.base_offset);
+        let file = self.file(place, LogFileKind::Log)?;
+        let mut scan = HeaderScan::new(file.as_ref(), 0, self.size());
+        // A damaged batch ends the index there; whoever reads it meets the damage itself.
+        while let Ok(Some(batch)) = scan.next() {
+            rebuilt.add(batch.position, &batch.header);
+        }
+        self.install_indexes(place, state, rebuilt)
+    }
+
+    /// Replaces the indexes by rebuilt ones.
+    pub(crate) fn replace_indexes(
+        self: &Arc<Self>,
+        place: &Place,
+        rebuilt: RebuiltIndexes,
+    ) -> io::Result<()> {
+        let mut state = self.indexes.lock();
+        self.install_indexes(place, &mut state, rebuilt)
+    }
+
+    /// Rebuilds the indexes if one of their files is missing.
+    pub(crate) fn restore_missing_indexes(self: &Arc<Self>, place: &Place) -> io::Result<()> {
+        let mut state = self.indexes.lock();
+        self.rebuild_indexes(place, &mut state)
+    }
+
+    fn install_indexes(
+        self: &Arc<Self>,
+        place: &Place,
+        state: &mut IndexState,
+        rebuilt: RebuiltIndexes,
+    ) -> io::Result<()> {
+        for kind in [LogFileKind::OffsetIndex, LogFileKind::TimeIndex] {
+            let file = self.file(place, kind)?;
+            if file.length()? > 0 {
+                file.set_length(0)?;
+                self.mark_unsynced(kind);
+            }
+        }
+        state.largest = Some(rebuilt.largest);
+        let mut indexes = rebuilt.indexes;
+        self.write_pending(place, &mut indexes)?;
+        state.loaded = Some(Box::new(indexes));
+        Ok(())
+    }
+
+    /// Sets what readers see after recovery or truncation.
+    pub(crate) fn set_end(&self, size: u32, next_offset: i64) {
+        self.size.store(size, std::sync::atomic::Ordering::Release);
+        self.next_offset.store(next_offset, std::sync::atomic::Ordering::Release);
+        if size == 0 {
+            self.first_timestamp.store(super::UNKNOWN_TIMESTAMP, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+/// Indexes gathered from a walk over the batches.
+pub(crate) struct RebuiltIndexes {
+    indexes: Indexes,
+    largest: TimeEntry,
+}
+
+impl RebuiltIndexes {
+    pub(crate) fn new(base_offset: i64) -> RebuiltIndexes {
+        let indexes = Indexes {
+            offsets: SortedEntries::empty(),
+            times: SortedEntries::empty(),
+            bytes_since_last_entry: 0,
+        };
+        RebuiltIndexes { indexes, largest: TimeEntry { timestamp: -1, offset: base_offset } }
+    }
+
+    /// Takes the next batch in.
+    pub(crate) fn add(&mut self, position: u32, header: &BatchHeader) {
+        if header.max_timestamp > self.largest.timestamp {
+            self.largest = TimeEntry { timestamp: header.max_timestamp, offset: header.last_offset() };
+        }
+        let indexes = &mut self.indexes;
+        if indexes.bytes_since_last_entry > REBUILT_INDEX_INTERVAL_BYTES {
+            indexes.offsets.push(OffsetEntry { offset: header.last_offset(), position });
+            indexes.maybe_push_time(self.largest);
+            indexes.bytes_since_last_entry = 0;
+        }
+        indexes.bytes_since_last_entry =
+            indexes.bytes_since_last_entry.saturating_add(header.size_in_bytes() as u32);
+    }
+}

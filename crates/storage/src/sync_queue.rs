@@ -1,0 +1,138 @@
+//! Group commit: the logs of one directory that wait for their bytes to be on disk, synced in rounds.
+//!
+//! A round takes everybody who waits, syncs each distinct file once, then the directories with new names, and only
+//! then tells anyone. Whoever arrives during a round waits for the next one.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::disk::DiskFile;
+use crate::error::StorageError;
+use crate::log_directory::LogDirectory;
+use crate::partition_log::PartitionLog;
+
+/// The logs that wait for a sync.
+#[derive(Default)]
+pub(crate) struct SyncQueue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    /// One round at a time: a file that one round has taken is synced before another may count it as clean.
+    round: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    logs: Vec<Arc<PartitionLog>>,
+    stopping: bool,
+}
+
+/// What one log wants synced, and what it may say afterwards.
+pub(crate) struct SyncTicket {
+    /// Log end offset when the ticket was taken.
+    pub(crate) end_offset: i64,
+    /// How often the log had been cut then; a cut since makes the ticket void.
+    pub(crate) truncations: u64,
+    /// Files with unsynced content.
+    pub(crate) files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
+    /// Directories with unsynced names, the innermost first.
+    pub(crate) directories: Vec<PathBuf>,
+}
+
+impl SyncQueue {
+    /// Adds a log; the caller makes sure that it is not waiting yet.
+    pub(crate) fn add(&self, log: Arc<PartitionLog>) {
+        let mut waiting = self.waiting.lock();
+        waiting.logs.push(log);
+        if waiting.logs.len() == 1 {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Ends [`run`] after a last round.
+    pub(crate) fn stop(&self) {
+        self.waiting.lock().stopping = true;
+        self.arrived.notify_all();
+    }
+
+    /// Holds rounds back, for whoever renames what a round would sync.
+    pub(crate) fn between_rounds(&self) -> MutexGuard<'_, ()> {
+        self.round.lock()
+    }
+
+    fn take(&self) -> Vec<Arc<PartitionLog>> {
+        std::mem::take(&mut self.waiting.lock().logs)
+    }
+}
+
+/// Syncs whoever waits until the queue is stopped: the loop of a directory's sync thread.
+pub(crate) fn run(directory: &LogDirectory) {
+    loop {
+        {
+            let mut waiting = directory.sync_queue.waiting.lock();
+            while waiting.logs.is_empty() && !waiting.stopping {
+                directory.sync_queue.arrived.wait(&mut waiting);
+            }
+            if waiting.logs.is_empty() {
+                return;
+            }
+        }
+        // The directory has said why it failed; the logs that wait hear it with their next call.
+        let _ = sync_waiting(directory);
+    }
+}
+
+/// One round for everybody who waits now.
+pub(crate) fn sync_waiting(directory: &LogDirectory) -> Result<(), StorageError> {
+    let _round = directory.sync_queue.round.lock();
+    sync_logs(directory, directory.sync_queue.take())
+}
+
+/// One round for a single log, on the caller's thread.
+pub(crate) fn sync_now(directory: &LogDirectory, log: &Arc<PartitionLog>) -> Result<(), StorageError> {
+    let _round = directory.sync_queue.round.lock();
+    sync_logs(directory, vec![Arc::clone(log)])
+}
+
+fn sync_logs(directory: &LogDirectory, logs: Vec<Arc<PartitionLog>>) -> Result<(), StorageError> {
+    directory.check_online()?;
+    let mut tickets = Vec::with_capacity(logs.len());
+    for log in logs {
+        match log.take_sync_ticket() {
+            Ok(ticket) => tickets.push((log, ticket)),
+            Err(error) => return Err(directory.fail(error)),
+        }
+    }
+    for (_, ticket) in &tickets {
+        for (path, file) in &ticket.files {
+            file.sync_data().map_err(|source| fail(directory, path, source))?;
+        }
+    }
+    sync_directories(directory, &tickets)?;
+    for (log, ticket) in tickets {
+        log.synced(&ticket);
+    }
+    Ok(())
+}
+
+/// Every directory with new names once; parents after their children.
+fn sync_directories(
+    directory: &LogDirectory,
+    tickets: &[(Arc<PartitionLog>, SyncTicket)],
+) -> Result<(), StorageError> {
+    let mut paths: Vec<&PathBuf> = tickets.iter().flat_map(|(_, ticket)| &ticket.directories).collect();
+    paths.sort_by(|left, right| {
+        right.components().count().cmp(&left.components().count()).then(left.cmp(right))
+    });
+    paths.dedup();
+    for path in paths {
+        directory.disk().sync_dir(path).map_err(|source| fail(directory, path, source))?;
+    }
+    Ok(())
+}
+
+fn fail(directory: &LogDirectory, path: &std::path::Path, source: io::Error) -> StorageError {
+    directory.fail(StorageError::io("sync", path, source))
+}
