@@ -175,3 +175,6 @@ impl std::fmt::Debug for Decompressor<'_> {
 fn failed(codec: Codec, reason: impl ToString) -> RecordsError {
     RecordsError::Decompression { codec: codec.name(), reason: reason.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use protocol::ErrorCode;
 
 use crate::{
-    AppendOrigin, BatchBuilder, Codec, Compression, RecordHeader, TargetCompression, TimestampType,
-    ValidationRules, batches, validate,
+    AppendOrigin, BatchBuilder, BatchHeader, Codec, Compression, RecordHeader, TargetCompression,
+    TimestampType, ValidationRules, batches, check_produced, validate,
 };
 
 mod round_trip;

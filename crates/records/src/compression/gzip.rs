@@ -26,6 +26,7 @@ impl<'a> GzipSource<'a> {
             if !self.is_first_member && decoder.header().is_none() {
                 break;
             }
+            // What the piece holds already need not be zeroed again.
             piece.resize(PIECE_BYTES, 0);
             let read = decoder.read(piece).map_err(|error| failed(Codec::Gzip, error))?;
             if read > 0 {

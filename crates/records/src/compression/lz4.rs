@@ -37,18 +37,20 @@ impl<'a> Lz4Source<'a> {
     }
 
     pub(super) fn fill(&mut self, piece: &mut Vec<u8>) -> Result<bool, RecordsError> {
-        piece.clear();
         let frame = match self.frame {
             Some(frame) => frame,
             None => *self.frame.insert(read_frame_header(&mut self.input)?),
         };
-        while piece.is_empty() {
+        loop {
             if self.ended || !self.read_block(frame, piece)? {
                 self.ended = true;
+                piece.clear();
                 return Ok(false);
             }
+            if !piece.is_empty() {
+                return Ok(true);
+            }
         }
-        Ok(true)
     }
 
     fn read_block(&mut self, frame: Frame, piece: &mut Vec<u8>) -> Result<bool, RecordsError> {
@@ -66,11 +68,13 @@ impl<'a> Lz4Source<'a> {
         let (block, rest) = self.input.split_at_checked(length).ok_or_else(cut_off)?;
         self.input = rest;
         if word & UNCOMPRESSED_BIT == 0 {
+            // What the piece holds already need not be zeroed again.
             piece.resize(frame.max_block_bytes.min(length.saturating_mul(MAX_RATIO)), 0);
             let written =
                 lz4_flex::block::decompress_into(block, piece).map_err(|error| failed(Codec::Lz4, error))?;
             piece.truncate(written);
         } else {
+            piece.clear();
             piece.extend_from_slice(block);
         }
         if frame.has_block_checksums && u32::from_le_bytes(take(&mut self.input)?) != xxh32(block) {

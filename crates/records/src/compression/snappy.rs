@@ -32,15 +32,19 @@ impl<'a> SnappySource<'a> {
             Some(framed) => framed,
             None => self.start()?,
         };
-        piece.clear();
-        while piece.is_empty() {
+        loop {
             let block = if framed { self.next_block()? } else { Some(std::mem::take(&mut self.input)) };
             match block {
                 Some(block) if !block.is_empty() => decompress_block(block, piece)?,
-                _ => return Ok(false),
+                _ => {
+                    piece.clear();
+                    return Ok(false);
+                }
+            }
+            if !piece.is_empty() {
+                return Ok(true);
             }
         }
-        Ok(true)
     }
 
     // KAFKA: xerial looks at the version of headers between blocks only.

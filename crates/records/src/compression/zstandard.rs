@@ -33,10 +33,11 @@ impl<'a> ZstdSource<'a> {
             self.context = Some(decompression_context()?);
         }
         let Some(context) = &mut self.context else { return Ok(false) };
-        piece.resize(PIECE_BYTES, 0);
+        piece.clear();
+        piece.reserve(PIECE_BYTES);
         loop {
             let mut source = InBuffer::around(self.input);
-            let mut target = OutBuffer::around(&mut piece[..]);
+            let mut target = OutBuffer::around(&mut *piece);
             let hint = context
                 .decompress_stream(&mut target, &mut source)
                 .map_err(|code| failed(Codec::Zstd, get_error_name(code)))?;
@@ -46,11 +47,9 @@ impl<'a> ZstdSource<'a> {
                 self.inside_frame = hint != 0;
             }
             if written > 0 {
-                piece.truncate(written);
                 return Ok(true);
             }
             if self.input.is_empty() {
-                piece.clear();
                 return if self.inside_frame {
                     Err(failed(Codec::Zstd, "the data is cut off"))
                 } else {

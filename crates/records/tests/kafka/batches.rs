@@ -100,7 +100,7 @@ fn ours() -> Vec<(String, Bytes)> {
         ("zstd-fast", Compression { codec: Codec::Zstd, level: -5 }),
         ("zstd-22", Compression { codec: Codec::Zstd, level: 22 }),
     ] {
-        for size in [0, 1, 32_700, 32_768, 65_500, 65_536, 3_000_000] {
+        for size in [0, 1, 32_700, 32_768, 65_500, 65_536, 400_000] {
             let mut builder = BatchBuilder::new(7).compression(compression).partition_leader_epoch(3);
             if size == 1 {
                 builder = builder.producer(5, 1, i32::MAX).transactional().log_append_time(1_234);

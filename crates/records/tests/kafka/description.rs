@@ -49,8 +49,12 @@ fn describe_batch(batch: &Batch, text: &mut String) -> Result<(), RecordsError> 
 
 fn hex(bytes: Option<&[u8]>) -> String {
     let Some(bytes) = bytes else { return "null".into() };
-    bytes.iter().fold(String::from("x"), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = String::with_capacity(1 + 2 * bytes.len());
+    text.push('x');
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+    }
+    text
 }
