@@ -201,7 +201,8 @@ fn synonyms_of(config: &BrokerConfig, name: &str) -> Vec<DescribedSynonym> {
         let set = names.iter().filter_map(|name| Some((name, layer.get(*name)?)));
         found.extend(set.map(|(name, text)| described(name, text, source, sensitive)));
     }
-    let defaults = names.iter().filter_map(|name| Some((name, broker::key(name)?.default_text()?)));
+    let default = |name| broker::key(name).filter(|key| !key.dynamic_only).and_then(ConfigKey::default_text);
+    let defaults = names.iter().filter_map(|name| Some((name, default(name)?)));
     found.extend(defaults.map(|(name, text)| described(name, text, ConfigSource::Default, sensitive)));
     found.into_iter().skip_while(|synonym| synonym.name != name).collect()
 }

@@ -92,10 +92,11 @@ pub(crate) fn protocol_map(text: &str) -> Result<BTreeMap<String, SecurityProtoc
                  the form NAME:PROTOCOL"
             )
         })?;
-        let protocol = SecurityProtocol::for_name(protocol.trim()).ok_or_else(|| {
-            format!("No enum constant of a security protocol is called {}", protocol.trim())
+        let protocol = protocol.trim();
+        let known = SecurityProtocol::for_name(protocol).ok_or_else(|| {
+            format!("Invalid security protocol `{protocol}` defined in listener.security.protocol.map")
         })?;
-        map.insert(name.trim().to_uppercase(), protocol);
+        map.insert(name.trim().to_uppercase(), known);
     }
     Ok(map)
 }
@@ -119,8 +120,8 @@ fn parse_listener(entry: &str, protocols: &BTreeMap<String, SecurityProtocol>) -
     }
     let name = name.to_uppercase();
     let (host, port) = split_address(address).ok_or_else(malformed)?;
-    let bracketed = address.starts_with('[');
-    if (host.contains(':') && !bracketed) || host.contains(['/', '[', ']', ' ']) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-%._:".contains(&byte);
+    if !host.bytes().all(plain) {
         return Err(malformed());
     }
     let protocol =

@@ -120,6 +120,8 @@ pub struct ConfigKey {
     pub synonyms: &'static [Synonym],
     /// Not meant for users: neither documented nor described.
     pub internal: bool,
+    /// Never set at start, only altered; neither documented nor described until it is.
+    pub dynamic_only: bool,
     /// What to use instead, if it is deprecated.
     pub deprecated: Option<&'static str>,
 }
@@ -145,6 +147,7 @@ impl ConfigKey {
             effect: Effect::Full,
             synonyms: &[],
             internal: false,
+            dynamic_only: false,
             deprecated: None,
         }
     }
@@ -185,6 +188,12 @@ impl ConfigKey {
 
     pub(crate) const fn internal(mut self) -> Self {
         self.internal = true;
+        self
+    }
+
+    pub(crate) const fn dynamic_only(mut self) -> Self {
+        self.internal = true;
+        self.dynamic_only = true;
         self
     }
 

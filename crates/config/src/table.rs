@@ -17,7 +17,6 @@ macro_rules! config_table {
         impl $table {
             /// The rows.
             pub const KEYS: &'static [$crate::ConfigKey] = {
-                #[allow(unused_imports, reason = "not every table has every validator")]
                 use $crate::valid::Valid::*;
                 &[$(
                     $crate::ConfigKey::new(

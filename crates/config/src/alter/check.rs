@@ -8,7 +8,7 @@ use crate::topic::TopicConfig;
 /// # Errors
 /// An unknown key, an invalid value, values that contradict each other.
 pub fn check_topic(broker: &BrokerConfig, own: &Properties) -> Result<(), Refusal> {
-    for name in own.keys().filter(|name| topic::key(name).is_none()) {
+    if let Some(name) = own.keys().find(|name| topic::key(name).is_none()) {
         return Err(Refusal::config(format!("Unknown topic config name: {name}")));
     }
     for (name, text) in own {
@@ -82,7 +82,7 @@ fn client_pattern(pattern: &str) -> Result<(), Refusal> {
 /// # Errors
 /// An unknown key, an invalid value, one outside the broker's bounds, a session no longer than a heartbeat.
 pub fn check_group(config: &BrokerConfig, own: &Properties) -> Result<(), Refusal> {
-    for name in own.keys().filter(|name| group::key(name).is_none()) {
+    if let Some(name) = own.keys().find(|name| group::key(name).is_none()) {
         return Err(Refusal::config(format!("Unknown group config name: {name}")));
     }
     let tags = own.get("streams.rack.aware.assignment.tags").map_or("", |tags| tags.trim());

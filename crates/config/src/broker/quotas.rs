@@ -28,11 +28,11 @@ config_table! {
 
         /// Most bytes a second that this broker fetches for throttled replicas.
         follower_replication_throttled_rate: i64 = "follower.replication.throttled.rate" => "9223372036854775807",
-            Medium, AtLeast(0), cluster_wide(), inert(), internal();
+            Medium, AtLeast(0), cluster_wide(), inert(), dynamic_only();
 
         /// Most bytes a second that this broker hands out of throttled replicas.
         leader_replication_throttled_rate: i64 = "leader.replication.throttled.rate" => "9223372036854775807",
-            Medium, AtLeast(0), cluster_wide(), inert(), internal();
+            Medium, AtLeast(0), cluster_wide(), inert(), dynamic_only();
 
         /// How many windows clients' rates are measured over.
         quota_window_num: i32 = "quota.window.num" => "11", Low, AtLeast(1), inert();
@@ -42,7 +42,7 @@ config_table! {
 
         /// Most bytes a second for moving replicas between log directories.
         replica_alter_log_dirs_io_max_bytes_per_second: i64 = "replica.alter.log.dirs.io.max.bytes.per.second" => "9223372036854775807",
-            Medium, AtLeast(0), cluster_wide(), inert(), internal();
+            Medium, AtLeast(0), cluster_wide(), inert(), dynamic_only();
 
         /// How many windows the rate of replication is measured over.
         replication_quota_window_num: i32 = "replication.quota.window.num" => "11", Low, AtLeast(1), inert();
