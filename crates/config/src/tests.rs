@@ -79,6 +79,9 @@ fn altered_values_go_before_those_of_the_start_and_invalid_ones_are_left_out() {
     assert_eq!((altered.log.roll_ms(), altered.topics.num_partitions), (604_800_000, 1));
     let topic = TopicConfig::resolve(&altered, &properties(&[("segment.bytes", "4000000")]));
     assert_eq!((topic.segment_bytes, topic.max_message_bytes), (4_000_000, 30));
+    assert_eq!(topic.effective_segment_bytes(), 4_000_000);
+    let small = TopicConfig::resolve(&altered, &properties(&[("internal.segment.bytes", "500")]));
+    assert_eq!(small.effective_segment_bytes(), 500);
     let back = altered.with_altered(&Properties::new(), &Properties::new());
     assert_eq!(back, broker);
 }

@@ -35,6 +35,11 @@ impl TopicConfig {
             .expect("own values are checked and defaults are valid")
     }
 
+    /// Size at which a segment is closed, in bytes: `segment.bytes`, or what a test sets instead.
+    pub fn effective_segment_bytes(&self) -> i32 {
+        self.internal_segment_bytes.unwrap_or(self.segment_bytes)
+    }
+
     /// Whether old versions of a key are removed.
     pub fn compacts(&self) -> bool {
         self.cleanup_policy.iter().any(|policy| policy == "compact")
