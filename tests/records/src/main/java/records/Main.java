@@ -14,6 +14,7 @@ public final class Main {
             case "describe" -> Batches.describe(path);
             case "judge" -> Judge.judge(path);
             case "snapshot" -> States.describeSnapshot(path);
+            case "producers" -> Producers.run(path);
             case "epochs" -> States.describeEpochs(path);
             default -> throw new IllegalArgumentException(arguments[0]);
         }
