@@ -105,7 +105,11 @@ pub fn findings(workspace: &Workspace) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     findings.extend(headers::check(&tree));
     findings.extend(lengths::check(&tree));
-    findings.extend(dead_files::check(&tree, &workspace.target_roots()));
+    let mut roots = workspace.target_roots();
+    // The fuzz targets are a workspace of their own.
+    let fuzz_targets = tree.files.iter().filter(|file| file.path.starts_with("fuzz/fuzz_targets/"));
+    roots.extend(fuzz_targets.map(|file| file.path.clone()));
+    findings.extend(dead_files::check(&tree, &roots));
     findings.extend(leftovers::check(&tree));
     findings.extend(names::check(&tree));
     findings.extend(dependencies::check(&read("Cargo.toml")?, &read("docs/dependencies.md")?)?);
