@@ -1,0 +1,9 @@
+//! Quorums of one and of three on simulated disks.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
+mod cluster;
+mod crashes;
+mod fixture;
+mod snapshots;
+mod sole_voter;
