@@ -1,0 +1,13 @@
+//! The group coordinator's rules, each as events and what comes of them.
+
+mod admin;
+mod bench;
+mod expiry;
+mod join;
+mod leave;
+mod offsets;
+mod rebalance;
+mod replay;
+mod static_members;
+mod sync;
+mod transactions;
