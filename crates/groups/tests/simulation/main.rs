@@ -1,0 +1,38 @@
+//! Clients of every style, a coordinator that fails, an unreliable network: what must hold on any schedule.
+//!
+//! `GROUPS_SIMULATION_SEED` runs one seed, `GROUPS_SIMULATION_SEEDS` as many from 0 on.
+
+mod chaos;
+mod client;
+mod promises;
+mod random;
+mod world;
+
+use world::World;
+
+fn number_from(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn any_schedule_keeps_the_promises_and_converges() {
+    let seeds = match number_from("GROUPS_SIMULATION_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number_from("GROUPS_SIMULATION_SEEDS").unwrap_or(300),
+    };
+    let mut tally = world::Tally::default();
+    for seed in seeds {
+        println!("seed {seed}");
+        tally.add(&World::run(seed));
+    }
+    println!("{tally:?}");
+    assert!(
+        tally.answers > 0 && tally.assignments > 0 && tally.commits > 0 && tally.restarts > 0,
+        "{tally:?}"
+    );
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    assert_eq!(World::run(4711), World::run(4711));
+}
