@@ -29,14 +29,17 @@ pub(crate) fn group_metadata_tombstone(group_id: &str) -> Option<CoordinatorReco
     encoded(&record, GROUP_METADATA_VALUE_VERSION)
 }
 
-/// A committed offset, or None where it cannot be written at all.
+/// A committed offset with its record, or None where it cannot be written at all.
 pub(crate) fn offset_commit_record(
     key: OffsetCommitKey,
     value: OffsetCommitValue,
-) -> Option<CoordinatorRecord> {
+) -> Option<(CoordinatorRecord, OffsetCommitKey, OffsetCommitValue)> {
     let expires = value.expire_timestamp != -1;
     let version = if expires { EXPIRING_OFFSET_COMMIT_VALUE_VERSION } else { OFFSET_COMMIT_VALUE_VERSION };
-    encoded(&GroupCoordinatorRecord::OffsetCommit(key, Some(value)), version)
+    let record = GroupCoordinatorRecord::OffsetCommit(key, Some(value));
+    let written = encoded(&record, version)?;
+    let GroupCoordinatorRecord::OffsetCommit(key, Some(value)) = record else { return None };
+    Some((written, key, value))
 }
 
 /// The end of a committed offset.

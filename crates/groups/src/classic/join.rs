@@ -15,6 +15,8 @@ use crate::group::Step;
 const MEMBER_ID_REQUIRED_MIN_VERSION: i16 = 4;
 /// From this version on the answer's protocol name may be absent.
 const NULLABLE_PROTOCOL_NAME_MIN_VERSION: i16 = 7;
+/// The longest string any message can carry, in bytes.
+const MEMBER_ID_MAX_LENGTH: usize = 0x7fff;
 
 /// A JoinGroup on its way through a group.
 pub(super) struct Joining<'a> {
@@ -89,6 +91,10 @@ impl ClassicGroup {
         let context = joining.context;
         let prefix = joining.request.group_instance_id.as_deref().unwrap_or(&context.client_id);
         let member_id = format!("{prefix}-{}", random_uuid_text(context.member_id_entropy));
+        if member_id.len() > MEMBER_ID_MAX_LENGTH {
+            reply_to_join(step, joining.parked, join_response("", ErrorCode::UnknownServerError));
+            return;
+        }
         let instance_id = joining.request.group_instance_id.as_deref();
         match instance_id.map(|instance_id| self.static_members.get(instance_id).cloned()) {
             Some(Some(existing_member_id)) => {

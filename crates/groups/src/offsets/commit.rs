@@ -61,7 +61,7 @@ impl<'a> Committing<'a> {
             topic: wanted.topic.to_owned(),
             partition: wanted.partition,
         };
-        let Some(record) = offset_commit_record(key.clone(), value.clone()) else {
+        let Some((record, key, value)) = offset_commit_record(key, value) else {
             return ErrorCode::UnknownServerError;
         };
         self.records.push(record);

@@ -36,14 +36,16 @@ impl GroupShard {
             is_transactional: false,
         };
         let tells_missing = api_version >= COMMIT_NOT_FOUND_MIN_VERSION;
-        if let Err(error) = self.admit_committer(now_ms, &request.group_id, &committer, tells_missing) {
+        if let Err(error) = self.admit_committer(&request.group_id, &committer, tells_missing) {
             return refuse_request(Request::OffsetCommit(request), error, api_version);
         }
         self.with_classic(now_ms, effects, &request.group_id, |group, step| {
             group.note_offset_commit(step.now_ms, &request.member_id);
         });
         let mut step = Step { now_ms, config: &self.config, effects };
-        Reply::OffsetCommit(commit::commit(&mut self.offsets, &mut step, &request))
+        let response = commit::commit(&mut self.offsets, &mut step, &request);
+        self.keep_offsets_of(&request.group_id, now_ms, effects);
+        Reply::OffsetCommit(response)
     }
 
     pub(super) fn commit_transactional(
@@ -63,36 +65,37 @@ impl GroupShard {
         let admitted = if request.group_id.is_empty() {
             Err(ErrorCode::InvalidGroupId)
         } else {
-            self.admit_committer(now_ms, &request.group_id, &committer, tells_missing)
+            self.admit_committer(&request.group_id, &committer, tells_missing)
         };
         if let Err(error) = admitted {
             return refuse_request(Request::TxnOffsetCommit(request), error, api_version);
         }
         let mut step = Step { now_ms, config: &self.config, effects };
-        Reply::TxnOffsetCommit(commit::commit_transactional(&mut self.offsets, &mut step, &request))
+        let response = commit::commit_transactional(&mut self.offsets, &mut step, &request);
+        self.keep_offsets_of(&request.group_id, now_ms, effects);
+        Reply::TxnOffsetCommit(response)
     }
 
-    /// Whether this client may commit. A group that does not exist is made for one that shows no generation: it will
-    /// only hold offsets.
+    /// Whether this client may commit; to a group that does not exist, if it shows no generation.
     fn admit_committer(
-        &mut self,
-        now_ms: i64,
+        &self,
         group_id: &str,
         committer: &Committer<'_>,
         tells_missing: bool,
     ) -> Result<(), ErrorCode> {
-        if let Some(group) = self.groups.get(group_id) {
-            return group.validate_offset_commit(committer);
+        match self.groups.get(group_id) {
+            Some(group) => group.validate_offset_commit(committer),
+            None if committer.generation_id_or_member_epoch < 0 => Ok(()),
+            None if tells_missing => Err(ErrorCode::GroupIdNotFound),
+            None => Err(ErrorCode::IllegalGeneration),
         }
-        if committer.generation_id_or_member_epoch >= 0 {
-            return Err(if tells_missing {
-                ErrorCode::GroupIdNotFound
-            } else {
-                ErrorCode::IllegalGeneration
-            });
+    }
+
+    /// Makes the group exist where offsets were written for it, as one that only holds offsets.
+    fn keep_offsets_of(&mut self, group_id: &str, now_ms: i64, effects: &Effects) {
+        if !effects.records.is_empty() && !self.groups.contains_key(group_id) {
+            self.insert_empty(group_id, now_ms);
         }
-        self.insert_empty(group_id, now_ms);
-        Ok(())
     }
 
     /// Makes a group without members.

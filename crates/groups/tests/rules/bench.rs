@@ -28,6 +28,8 @@ pub struct Bench {
     pub log: Vec<CoordinatorRecord>,
     /// What the last step asked for.
     pub last: Effects,
+    /// Entropy for the requests to come; their number where there is none.
+    pub entropy: Option<u128>,
     answers: BTreeMap<RequestId, Reply>,
     next_id: u64,
 }
@@ -44,6 +46,7 @@ impl Bench {
             now_ms: 1_000_000,
             log: Vec::new(),
             last: Effects::default(),
+            entropy: None,
             answers: BTreeMap::new(),
             next_id: 0,
         };
@@ -66,7 +69,7 @@ impl Bench {
             api_version,
             client_id: "client".to_owned(),
             client_host: "/127.0.0.1".to_owned(),
-            member_id_entropy: u128::from(self.next_id),
+            member_id_entropy: self.entropy.unwrap_or(u128::from(self.next_id)),
         };
         self.step(Event::Request { id, context, request });
         id

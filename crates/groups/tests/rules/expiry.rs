@@ -113,3 +113,14 @@ fn an_empty_group_without_offsets_goes_at_the_next_check() {
     let record = GroupCoordinatorRecord::decode(last.key.clone(), last.value.clone());
     assert!(matches!(record, Ok(GroupCoordinatorRecord::GroupMetadata(_, None))));
 }
+
+#[test]
+fn a_group_with_members_stays_without_offsets() {
+    let mut bench = bench();
+    let members = bench.stable_group(1);
+    while bench.now_ms < 1_000_000 + 2 * CHECK_MS {
+        bench.advance(9_000);
+        assert_eq!(bench.heartbeat(&members[0], 1), protocol::ErrorCode::None);
+    }
+    assert_eq!(bench.state(), "Stable");
+}

@@ -184,6 +184,17 @@ fn a_pending_member_cannot_turn_static() {
 }
 
 #[test]
+fn an_instance_id_must_leave_room_for_the_member_id() {
+    let mut bench = Bench::new();
+    let instance_id = "i".repeat(0x7fff);
+    let refused = refusal(&mut bench, 9, join_request("", Some(&instance_id)));
+    assert_eq!(refused, (ErrorCode::UnknownServerError, String::new()));
+    let id = bench.send(9, join("", Some(&instance_id[..0x7fff - 37])));
+    bench.advance(INITIAL_DELAY_MS);
+    assert_eq!(error(bench.joined(id).error_code), ErrorCode::None);
+}
+
+#[test]
 fn a_full_group_takes_nobody_else() {
     let config = GroupCoordinatorConfig { group_max_size: 2, ..Default::default() };
     let mut bench = Bench::with(config);

@@ -7,6 +7,7 @@ mod join;
 mod leave;
 mod offsets;
 mod rebalance;
+mod records;
 mod replay;
 mod static_members;
 mod sync;

@@ -110,7 +110,9 @@ fn a_commit_too_large_for_the_log_is_refused_as_a_whole() {
     assert_eq!(bench.commit_as(9, request), ErrorCode::UnknownServerError);
     assert!(bench.last.records.is_empty());
     assert_eq!(bench.fetch("topic"), -1);
+    assert_eq!(bench.shard.group_count(), 0, "nothing was written that would keep a group");
     assert_eq!(bench.commit("topic"), ErrorCode::None);
+    assert_eq!(bench.shard.group_count(), 1);
 }
 
 #[test]

@@ -218,3 +218,24 @@ fn if_nobody_rejoins_static_members_are_waited_for_until_their_sessions_end() {
     bench.advance(10_000);
     assert_eq!(bench.state(), "Empty");
 }
+
+#[test]
+fn a_rebalance_timeout_of_nothing_does_not_keep_the_shard_busy() {
+    let mut bench = Bench::new();
+    let id = bench.send(9, join("", Some("i")));
+    bench.advance(INITIAL_DELAY_MS);
+    let member_id = bench.joined(id).member_id;
+    let leader = bench.send(5, sync(&member_id, 1, &[]));
+    assert_eq!(error(bench.synced(leader).error_code), ErrorCode::None);
+    let request = JoinGroupRequest { rebalance_timeout_ms: 0, ..join_request("", Some("i")) };
+    let id = bench.send(9, Request::JoinGroup(request.clone()));
+    assert_eq!(bench.joined(id).generation_id, 1);
+    // A newcomer calls the static member to rejoin, and goes again before anybody has.
+    let newcomer = bench.send(3, Request::JoinGroup(JoinGroupRequest { group_instance_id: None, ..request }));
+    let newcomer_id = bench.describe().members[1].member_id.clone();
+    bench.leave(&[(&newcomer_id, None)]);
+    assert_eq!(error(bench.joined(newcomer).error_code), ErrorCode::UnknownMemberId);
+    bench.step(groups::Event::Tick);
+    assert!(bench.shard.next_deadline() > Some(bench.now_ms));
+    assert_eq!(bench.state(), "PreparingRebalance");
+}

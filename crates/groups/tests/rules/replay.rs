@@ -158,6 +158,15 @@ fn what_cannot_be_kept_is_named_and_left_out() {
 }
 
 #[test]
+fn offsets_left_behind_by_a_deleted_group_are_not_shown() {
+    let mut bench = Bench::new();
+    bench.commit("topic");
+    let key = GroupMetadataKey { group: GROUP.to_owned() };
+    assert_eq!(replay(&mut bench, &GroupCoordinatorRecord::GroupMetadata(key, None), 3), Ok(()));
+    assert_eq!((bench.fetch("topic"), bench.state().as_str()), (-1, "Dead"));
+}
+
+#[test]
 fn members_without_a_protocol_are_not_taken_over() {
     let mut bench = Bench::new();
     let value = GroupMetadataValue {

@@ -152,6 +152,18 @@ fn replay_knows_which_offsets_are_pending_and_which_came_later() {
 }
 
 #[test]
+fn an_offset_does_not_expire_under_an_open_transaction() {
+    let mut bench = Bench::new();
+    bench.commit("topic");
+    commit_in_transaction(&mut bench, 5, request("", -1, 20));
+    bench.advance(10_080 * 60_000 * 2);
+    assert_eq!(bench.fetch("topic"), 7);
+    end(&mut bench, false);
+    bench.advance(600_000);
+    assert_eq!((bench.fetch("topic"), bench.shard.group_count()), (-1, 0));
+}
+
+#[test]
 fn an_open_transaction_keeps_an_empty_group() {
     let mut bench = Bench::new();
     commit_in_transaction(&mut bench, 5, request("", -1, 20));

@@ -72,7 +72,7 @@ pub fn request(random: &mut Random, member_ids: &[String], token: u64) -> (i16, 
         }
         5 => (2 + random.below(9) as i16, commit(random, ids, token)),
         6 => (random.below(7) as i16, commit_in_transaction(random, ids, token)),
-        7 => (10, fetch(random, ids.group_id)),
+        7 => (1 + random.below(10) as i16, fetch(random, ids.group_id)),
         8 => admin(random, ids.group_id),
         _ => (0, delete_offsets()),
     }
@@ -177,9 +177,11 @@ fn fetch(random: &mut Random, group_id: &str) -> Request {
 
 fn admin(random: &mut Random, group_id: &str) -> (i16, Request) {
     match random.below(3) {
-        0 => (5, Request::ListGroups(ListGroupsRequest::default())),
-        1 => (6, Request::DescribeGroups(vec![group_id.to_owned(), "nothing".to_owned()])),
-        _ => (2, Request::DeleteGroups(vec![GROUP.to_owned(), "nothing".to_owned()])),
+        0 => (random.below(6) as i16, Request::ListGroups(ListGroupsRequest::default())),
+        1 => {
+            (random.below(7) as i16, Request::DescribeGroups(vec![group_id.to_owned(), "nothing".to_owned()]))
+        }
+        _ => (random.below(4) as i16, Request::DeleteGroups(vec![GROUP.to_owned(), "nothing".to_owned()])),
     }
 }
 

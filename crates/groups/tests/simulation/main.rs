@@ -18,7 +18,7 @@ fn number_from(variable: &str) -> Option<u64> {
 fn any_schedule_keeps_the_promises_and_converges() {
     let seeds = match number_from("GROUPS_SIMULATION_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number_from("GROUPS_SIMULATION_SEEDS").unwrap_or(300),
+        None => 0..number_from("GROUPS_SIMULATION_SEEDS").unwrap_or(200),
     };
     let mut tally = world::Tally::default();
     for seed in seeds {

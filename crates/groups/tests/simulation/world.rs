@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use groups::{
     CoordinatorRecord, Event, GroupCoordinatorConfig, GroupShard, RecordPosition, Reply, Request,
-    RequestContext, RequestId,
+    RequestContext, RequestId, offset_fetch_response,
 };
 use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use protocol::messages::{DeleteGroupsResponse, DescribeGroupsResponse};
+use protocol::{Message, Writer};
 
 use crate::chaos;
 use crate::client::{Client, Phase};
@@ -47,6 +49,7 @@ enum LogEntry {
 struct Sent {
     client: Option<usize>,
     request: Request,
+    api_version: i16,
     life: u32,
     is_answered: bool,
 }
@@ -161,7 +164,8 @@ impl World {
     }
 
     fn send(&mut self, id: RequestId, client: Option<usize>, api_version: i16, request: Request) {
-        let sent = Sent { client, request: request.clone(), life: self.life, is_answered: false };
+        let sent =
+            Sent { client, request: request.clone(), api_version, life: self.life, is_answered: false };
         self.sent.insert(id, sent);
         let context = RequestContext {
             api_version,
@@ -186,6 +190,7 @@ impl World {
             assert!(!sent.is_answered, "{id:?} is answered once");
             assert_eq!(sent.life, self.life, "{id:?} was asked of this shard");
             sent.is_answered = true;
+            assert_encodable(&reply, sent.api_version);
             self.promises.given(self.life, &sent.request, &reply);
             self.held.push_back((self.log.len(), id, reply));
         }
@@ -362,6 +367,31 @@ impl World {
             }
         }
     }
+}
+
+/// An answer has to fit the version it was asked in.
+fn assert_encodable(reply: &Reply, api_version: i16) {
+    let mut writer = Writer::new();
+    let encoded = match reply.clone() {
+        Reply::JoinGroup(response) => response.encode(&mut writer, api_version),
+        Reply::SyncGroup(response) => response.encode(&mut writer, api_version),
+        Reply::Heartbeat(response) => response.encode(&mut writer, api_version),
+        Reply::LeaveGroup(response) => response.encode(&mut writer, api_version),
+        Reply::OffsetCommit(response) => response.encode(&mut writer, api_version),
+        Reply::TxnOffsetCommit(response) => response.encode(&mut writer, api_version),
+        Reply::OffsetFetch(group) => {
+            offset_fetch_response(vec![group], api_version).encode(&mut writer, api_version)
+        }
+        Reply::OffsetDelete(response) => response.encode(&mut writer, api_version),
+        Reply::ListGroups(response) => response.encode(&mut writer, api_version),
+        Reply::DescribeGroups(groups) => {
+            DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() }
+                .encode(&mut writer, api_version)
+        }
+        Reply::DeleteGroups(results) => DeleteGroupsResponse { results, ..DeleteGroupsResponse::default() }
+            .encode(&mut writer, api_version),
+    };
+    assert_eq!(encoded, Ok(()), "{reply:?} in version {api_version}");
 }
 
 fn ask(shard: &mut GroupShard, now_ms: i64, request: Request) -> Reply {
