@@ -293,7 +293,9 @@ impl LogDirectory {
 
     /// Writes the log start offsets that the names of the segments do not tell.
     pub(crate) fn checkpoint_log_start_offsets(&self) -> Result<(), StorageError> {
-        let offsets = self.logs().into_iter().filter_map(|log| {
+        let logs = self.logs();
+        logs.iter().filter(|log| log.log_start_offset() > 0).try_for_each(|log| log.sync_deletions())?;
+        let offsets = logs.into_iter().filter_map(|log| {
             let log_start_offset = log.log_start_offset();
             (log_start_offset > log.first_segment_offset()).then_some((log, log_start_offset))
         });

@@ -77,12 +77,29 @@ pub(super) fn open(
 }
 
 fn take<'a>(disk: &dyn Disk, path: &'a Path) -> Result<Taken<'a>, StorageError> {
-    disk.create_dir_all(path).map_err(|error| StorageError::io("create", path, error))?;
+    create_durably(disk, path).map_err(|error| StorageError::io("create", path, error))?;
     let lock = disk.lock(&path.join(LOCK_FILE)).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => StorageError::Locked { path: path.to_owned() },
         _ => StorageError::io("lock", path, error),
     })?;
     Ok(Taken { path, lock, properties: read_properties(disk, &path.join(META_PROPERTIES_FILE))? })
+}
+
+/// Makes a directory and its missing parents, names included: what is synced inside must not hang in the air.
+fn create_durably(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let mut missing = Vec::new();
+    for ancestor in path.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
+        if disk.entry(ancestor)?.is_some() {
+            break;
+        }
+        missing.push(ancestor);
+    }
+    disk.create_dir_all(path)?;
+    for created in missing {
+        let parent = created.parent().filter(|parent| !parent.as_os_str().is_empty());
+        disk.sync_dir(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
 }
 
 fn read_properties(disk: &dyn Disk, path: &Path) -> Result<Option<MetaProperties>, StorageError> {

@@ -144,7 +144,7 @@ impl PartitionLog {
         let log = PartitionLog::empty(place, topic, partition, config, producer_id_expiration_ms, now_ms);
         let found = log.find_files()?;
         log.remove_leftovers(&found)?;
-        *log.topic_id.lock() = log.read_topic_id(&found, known.was_clean)?;
+        *log.topic_id.lock() = log.read_topic_id(known)?;
         let is_changed = !known.was_clean;
         let mut state = LogState { snapshots: found.snapshots.clone(), is_changed, ..LogState::default() };
         log.load_segments(&found, now_ms)?;
@@ -209,7 +209,7 @@ impl PartitionLog {
         Ok(())
     }
 
-    fn read_topic_id(&self, found: &FoundFiles, was_clean: bool) -> Result<Option<Uuid>, StorageError> {
+    fn read_topic_id(&self, known: LoadedLog) -> Result<Option<Uuid>, StorageError> {
         let path = self.place.path().join(PARTITION_METADATA_FILE);
         let bytes = match read_small_file(self.directory().disk(), &path, METADATA_BYTES_MAX) {
             Ok(bytes) => bytes,
@@ -218,9 +218,11 @@ impl PartitionLog {
         };
         match partition_metadata::decode(&String::from_utf8_lossy(&bytes)) {
             Ok(topic_id) => Ok(topic_id),
-            // Nothing was ever synced in a log without records: its metadata may be torn, too.
-            Err(reason) if !was_clean && found.logs.iter().all(|(_, length)| *length == 0) => {
-                tracing::warn!(file = %path.display(), reason, "torn partition metadata of an empty log");
+            // The file is synced with the first records; before that a crash may tear it.
+            Err(reason) if !known.was_clean && known.recovery_point == 0 => {
+                tracing::warn!(file = %path.display(), reason, "removing torn partition metadata of a new log");
+                let removed = self.directory().disk().remove_file(&path);
+                removed.map_err(|source| self.write_error("remove", &path, source))?;
                 Ok(None)
             }
             Err(reason) => Err(StorageError::damaged(&path, reason)),

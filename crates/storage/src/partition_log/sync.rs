@@ -90,6 +90,17 @@ impl PartitionLog {
         }
     }
 
+    /// Makes deletions of segments durable, so that the log start offset they imply is. The flag stays set: only a
+    /// round that takes it may count on names being synced.
+    pub(crate) fn sync_deletions(&self) -> Result<(), StorageError> {
+        if !self.names_are_unsynced.load(Ordering::Acquire) || self.is_closed() {
+            return Ok(());
+        }
+        let path = self.place.path();
+        let synced = self.directory().disk().sync_dir(&path);
+        synced.map_err(|source| self.write_error("sync", &path, source))
+    }
+
     /// Makes durable what recovery trusts below the recovery point (indexes and snapshots of ended segments, leader
     /// epochs), and returns that recovery point.
     pub(crate) fn prepare_recovery_point(&self) -> Result<i64, StorageError> {

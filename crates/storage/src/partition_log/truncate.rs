@@ -21,7 +21,13 @@ impl PartitionLog {
             self.truncate_fully_and_start_at(offset, now_ms)?;
             return Ok(true);
         }
-        let _turn = self.lower_recovery_point(offset)?;
+        let cut_from = match self.segment_of(offset) {
+            Some(segment) => {
+                segment.find_offset(&self.place, offset)?.map_or(offset, |batch| batch.header.base_offset)
+            }
+            None => offset,
+        };
+        let _turn = self.lower_recovery_point(cut_from.min(offset))?;
         let mut state = self.writable_state()?;
         self.truncations.fetch_add(1, Ordering::AcqRel);
         let cut = self.cut_tail(&mut state, offset, now_ms);
@@ -151,7 +157,9 @@ impl PartitionLog {
     /// Lowers every offset that lies above the new end, and forgets where readers were.
     fn publish_end(&self, _state: &LogState, end_offset: i64) {
         self.log_end_offset.store(end_offset, Ordering::Release);
-        for bounded in [&self.durable_end_offset, &self.high_watermark, &self.synced_end_offset] {
+        let bounded =
+            [&self.log_start_offset, &self.durable_end_offset, &self.high_watermark, &self.synced_end_offset];
+        for bounded in bounded {
             bounded.fetch_min(end_offset, Ordering::AcqRel);
         }
         *self.read_hints.lock() = [ReadHint::default(); super::READ_HINTS];

@@ -1,0 +1,11 @@
+//! Logs from the outside, on the simulated disk and on a real one.
+
+mod crash;
+mod directories;
+mod faults;
+mod harness;
+mod model;
+mod reading;
+mod real_disk;
+mod retention;
+mod transactions;

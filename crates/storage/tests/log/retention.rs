@@ -1,0 +1,106 @@
+//! Segments that go: by age, by size, below the log start; and what truncation leaves.
+
+use crate::harness::*;
+
+fn filled() -> (storage::disk::SimDisk, storage::LogManager, std::sync::Arc<storage::PartitionLog>) {
+    let (disk, manager, log) = new_log(small_segments());
+    for i in 0..60i64 {
+        append_at(&log, NOW_MS + i, &[&[b'x'; 200]]);
+    }
+    manager.sync_pending().expect("syncs");
+    log.set_high_watermark(60);
+    (disk, manager, log)
+}
+
+#[test]
+fn deleting_records_moves_the_start_and_frees_whole_segments() {
+    let (disk, manager, log) = filled();
+    let segments = log.segment_count();
+    assert_eq!(log.delete_records_before(61, NOW_MS).expect("works"), None, "beyond the high watermark");
+    assert_eq!(log.delete_records_before(25, NOW_MS).expect("works"), Some(25));
+    assert!(log.segment_count() < segments);
+    log.read(24, 100, i64::MAX, true).expect_err("below the start");
+    assert_eq!(read_all(&log, 25, 60).expect("reads").len(), 35);
+    assert!(names(&disk, "/data/t-0").iter().any(|name| name.ends_with(".log.deleted")));
+    manager.housekeep(NOW_MS + 60_000);
+    assert!(!names(&disk, "/data/t-0").iter().any(|name| name.ends_with(".deleted")));
+    manager.shutdown(1).expect("stops");
+    assert_eq!(contents(&disk, "/data/log-start-offset-checkpoint"), b"0\n1\nt 0 25\n");
+    let (manager, _) = start(&disk, small_segments()).expect("starts");
+    let log = manager.log("t", 0).expect("is there");
+    assert_eq!((log.log_start_offset(), log.log_end_offset(), log.high_watermark()), (25, 60, 60));
+    assert_eq!(read_all(&log, 25, 60).expect("reads").len(), 35);
+}
+
+#[test]
+fn retention_deletes_by_age_and_keeps_the_offsets() {
+    let (disk, manager, log) = filled();
+    let mut pairs = vec![("internal.segment.bytes", "2000"), ("index.interval.bytes", "200")];
+    pairs.push(("retention.ms", "1000"));
+    log.set_config(topic_config(&pairs));
+    assert_eq!(log.delete_old_segments(NOW_MS + 1000).expect("works"), 0);
+    let before = log.segment_count();
+    assert_eq!(log.delete_old_segments(NOW_MS + 5000).expect("works"), before, "the active one as well");
+    assert_eq!((log.log_start_offset(), log.log_end_offset(), log.segment_count()), (60, 60, 1));
+    assert_eq!(append(&log, &[b"next"]).first_offset, 60);
+    manager.shutdown(1).expect("stops");
+    let (manager, _) = start(&disk, small_segments()).expect("starts");
+    let log = manager.log("t", 0).expect("is there");
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (60, 61));
+}
+
+#[test]
+fn retention_deletes_by_size() {
+    let (_disk, _manager, log) = filled();
+    let pairs = [("internal.segment.bytes", "2000"), ("retention.bytes", "5000")];
+    log.set_config(topic_config(&pairs));
+    log.delete_old_segments(NOW_MS).expect("works");
+    assert!(log.size() >= 5000 && log.size() < 7000, "{} bytes", log.size());
+    assert_eq!(
+        read_all(&log, log.log_start_offset(), 60).expect("reads").len() as i64,
+        60 - log.log_start_offset()
+    );
+}
+
+#[test]
+fn truncation_cuts_whole_batches_epochs_and_indexes() {
+    let (disk, manager, log) = new_log(small_segments());
+    for epoch in 0..30 {
+        let values: [&[u8]; 3] = [b"a", b"b", &[b'x'; 150]];
+        log.append_as_leader(&batch(NOW_MS, &values), epoch, storage::AppendOrigin::Client, NOW_MS)
+            .expect("appends");
+    }
+    manager.sync_pending().expect("syncs");
+    log.set_high_watermark(90);
+    read_all(&log, 0, 90).expect("reads");
+    assert!(!log.truncate_to(90, NOW_MS).expect("works"), "nothing lies at the end");
+    assert!(log.truncate_to(46, NOW_MS).expect("works"));
+    assert_eq!((log.log_end_offset(), log.high_watermark(), log.durable_end_offset()), (45, 45, 45));
+    assert_eq!(log.latest_epoch().map(|entry| entry.epoch), Some(14));
+    assert_eq!(read_all(&log, 0, 45).expect("reads").len(), 45);
+    for _ in 0..20 {
+        let values: [&[u8]; 2] = [b"new", &[b'y'; 100]];
+        log.append_as_leader(&batch(NOW_MS, &values), 99, storage::AppendOrigin::Client, NOW_MS)
+            .expect("appends");
+    }
+    let after = read_all(&log, 0, 85).expect("reads");
+    assert_eq!(after[45], (45, b"new".to_vec()));
+    drop(manager);
+    let (manager, report) = start(&disk, small_segments()).expect("starts");
+    assert!(report.failed.is_empty() && !manager.was_clean_shutdown());
+    let log = manager.log("t", 0).expect("is there");
+    assert_eq!(read_all(&log, 0, 85).expect("reads"), after);
+    assert_eq!(log.end_offset_for_epoch(14).end_offset, 45);
+}
+
+#[test]
+fn a_log_can_begin_anew_anywhere() {
+    let (disk, manager, log) = filled();
+    log.truncate_fully_and_start_at(1000, NOW_MS).expect("works");
+    assert_eq!((log.log_start_offset(), log.log_end_offset(), log.durable_end_offset()), (1000, 1000, 1000));
+    assert_eq!(append(&log, &[b"first"]).first_offset, 1000);
+    drop(manager);
+    let (manager, _) = start(&disk, small_segments()).expect("starts");
+    let log = manager.log("t", 0).expect("is there");
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (1000, 1001));
+}
