@@ -1,1 +1,6 @@
 //! A broker in the test's own process, and a raw protocol client to talk to it.
+
+pub mod bounded;
+pub mod prepared;
+pub mod raw_client;
+pub mod server_process;

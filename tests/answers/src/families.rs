@@ -1,0 +1,60 @@
+//! One test per family of questions; each runs on a fresh server.
+
+mod acls;
+mod api_versions;
+mod bytes_on_the_wire;
+mod client_quotas;
+mod configs;
+mod coordinators;
+mod fetch;
+mod group_admin;
+mod group_membership;
+mod group_offsets;
+mod idempotence;
+mod leaders;
+mod list_offsets;
+mod metadata;
+mod produce;
+mod quorum;
+mod scram;
+mod static_members;
+mod topic_admin;
+mod topics;
+
+use anyhow::Result;
+
+use crate::recording::check_family;
+
+macro_rules! families {
+    ($($family:ident)*) => {
+        $(
+            #[test]
+            fn $family() -> Result<()> {
+                check_family(stringify!($family), $family::ask)
+            }
+        )*
+    };
+}
+
+families! {
+    acls
+    api_versions
+    bytes_on_the_wire
+    client_quotas
+    configs
+    coordinators
+    fetch
+    group_admin
+    group_membership
+    group_offsets
+    idempotence
+    leaders
+    list_offsets
+    metadata
+    produce
+    quorum
+    scram
+    static_members
+    topic_admin
+    topics
+}
