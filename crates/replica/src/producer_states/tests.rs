@@ -224,7 +224,9 @@ proptest! {
         states.load(loaded, 0, 0, i64::MAX);
         let _ = append(&mut states, &batch(5, 0, 0, 0, 1));
         for state in states.iter() {
-            let _ = state.batches().iter().map(|batch| (batch.first_offset(), batch.first_sequence())).count();
+            for batch in state.batches() {
+                let _ = (batch.first_offset(), batch.first_sequence());
+            }
         }
         let _ = (states.first_unstable_offset(), states.oldest_transaction_last_timestamp());
     }

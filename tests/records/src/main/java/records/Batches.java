@@ -1,3 +1,4 @@
+// Batches written and read by Kafka's classes.
 package records;
 
 import java.io.IOException;
@@ -26,7 +27,6 @@ import org.apache.kafka.common.record.internal.MemoryRecordsBuilder;
 import org.apache.kafka.common.record.internal.MutableRecordBatch;
 import org.apache.kafka.common.utils.internals.ByteBufferOutputStream;
 
-/** Batches written and read by Kafka's classes. */
 final class Batches {
     private static final Header[] NO_HEADERS = {};
 

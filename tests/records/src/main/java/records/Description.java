@@ -1,3 +1,4 @@
+// A batch as text: a line for the batch, one for each record and one for each header.
 package records;
 
 import java.nio.ByteBuffer;
@@ -6,7 +7,6 @@ import org.apache.kafka.common.record.internal.DefaultRecordBatch;
 import org.apache.kafka.common.record.internal.Record;
 import org.apache.kafka.common.record.internal.RecordBatch;
 
-/** A batch as text: a line for the batch, one for each record and one for each header. */
 final class Description {
     static String of(RecordBatch batch) {
         StringBuilder text = new StringBuilder();

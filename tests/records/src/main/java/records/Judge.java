@@ -1,3 +1,4 @@
+// What Kafka's broker would make of produced batches.
 package records;
 
 import java.io.IOException;
@@ -24,8 +25,6 @@ import org.apache.kafka.storage.internals.log.LogValidator;
 import org.apache.kafka.storage.internals.log.RecordValidationException;
 
 /**
- * What Kafka's broker would make of produced batches.
- *
  * A case is four bytes of length, a byte of options and as many bytes of batches. Options: 1 compacted topic,
  * 2 LogAppendTime, 4 small limits, and times 8 the target codec plus one, or 0 for the producer's.
  */

@@ -1,8 +1,8 @@
+// Picks what to do by the first argument; see the README beside the pom.
 package records;
 
 import java.nio.file.Path;
 
-/** Picks what to do by the first argument; see the README beside the pom. */
 public final class Main {
     public static void main(String[] arguments) throws Exception {
         Path path = Path.of(arguments[1]);

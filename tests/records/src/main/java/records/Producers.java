@@ -1,3 +1,4 @@
+// A partition's producer state, as Kafka keeps it while batches and markers are appended.
 package records;
 
 import java.io.IOException;

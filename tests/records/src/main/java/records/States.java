@@ -1,3 +1,4 @@
+// Producer snapshots and leader epoch checkpoints, written and read by Kafka's classes.
 package records;
 
 import java.io.File;
@@ -15,7 +16,6 @@ import org.apache.kafka.storage.internals.log.LogDirFailureChannel;
 import org.apache.kafka.storage.internals.log.ProducerStateEntry;
 import org.apache.kafka.storage.internals.log.ProducerStateManager;
 
-/** Producer snapshots and leader epoch checkpoints, written and read by Kafka's classes. */
 final class States {
     static void write(Path folder) throws IOException {
         TreeMap<Long, ProducerStateEntry> entries = new TreeMap<>();
