@@ -1,1 +1,30 @@
 //! Request handlers and the partitions they work on: routes and translates, decides nothing.
+//!
+//! A frame goes `dispatch` → `handlers/<api>` → an engine or a log → back. [`Node`] puts a whole server together.
+
+mod authorized_operations;
+mod broker;
+mod broker_config;
+mod broker_lifecycle;
+mod clock;
+mod context;
+mod controller_client;
+mod controller_service;
+mod dispatch;
+mod fetch_read;
+mod group_coordinator;
+mod group_log;
+mod group_request;
+mod handlers;
+mod metadata_publisher;
+mod metadata_view;
+mod node;
+mod parking;
+mod partition;
+mod partitions;
+mod producer_ids;
+mod settings;
+mod topic_creation;
+
+pub use clock::{Clock, SystemClock};
+pub use node::{Node, NodeError};

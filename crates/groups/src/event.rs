@@ -1,11 +1,14 @@
 //! Everything that can happen to a shard.
 
-use protocol::Uuid;
+use protocol::{ErrorCode, Uuid};
 use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::messages::{
     HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
     OffsetDeleteRequest, SyncGroupRequest, TxnOffsetCommitRequest,
 };
+
+use crate::effects::Reply;
+use crate::refusal::refuse_request;
 
 /// The caller's name for one request; every request is answered exactly once, under this id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +58,13 @@ pub enum Request {
     DescribeGroups(Vec<String>),
     /// The groups of a DeleteGroups v0-3 that belong to this shard.
     DeleteGroups(Vec<String>),
+}
+
+impl Request {
+    /// The answer that refuses the whole request, for callers that have no shard to ask.
+    pub fn refused(self, error: ErrorCode, api_version: i16) -> Reply {
+        refuse_request(self, error, api_version)
+    }
 }
 
 /// A topic that was deleted from the cluster.

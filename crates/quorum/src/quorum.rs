@@ -204,6 +204,11 @@ impl QuorumHandle {
         Ok(CommittedAt { last_offset: self.inner.log.log().high_watermark() - 1, epoch: leader.epoch })
     }
 
+    /// The offset that the next record gets: behind everything appended, committed or not.
+    pub fn log_end_offset(&self) -> i64 {
+        self.inner.log.with_state(|state| state.index.end_offset())
+    }
+
     /// Who leads; changes can be waited for.
     pub fn leadership(&self) -> watch::Receiver<LeaderAndEpoch> {
         self.inner.leadership.clone()

@@ -62,6 +62,15 @@ impl ReadError {
     }
 }
 
+/// What a read may answer with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A region of a file, or bytes: whatever costs less to send.
+    Any,
+    /// Bytes.
+    Bytes,
+}
+
 /// Where a read begins.
 struct Start {
     segment: Arc<Segment>,
@@ -78,6 +87,28 @@ impl PartitionLog {
         upper_bound_offset: i64,
         at_least_one_batch: bool,
     ) -> Result<ReadResult, ReadError> {
+        self.read_as(Form::Any, start_offset, max_bytes, upper_bound_offset, at_least_one_batch)
+    }
+
+    /// [`PartitionLog::read`] with at least one batch, copied into memory: for whoever looks at the records.
+    pub fn read_bytes(
+        &self,
+        start_offset: i64,
+        max_bytes: usize,
+        upper_bound_offset: i64,
+    ) -> Result<Bytes, ReadError> {
+        let read = self.read_as(Form::Bytes, start_offset, max_bytes, upper_bound_offset, true)?;
+        Ok(read.records.to_bytes().expect("no region was asked for"))
+    }
+
+    fn read_as(
+        &self,
+        form: Form,
+        start_offset: i64,
+        max_bytes: usize,
+        upper_bound_offset: i64,
+        at_least_one_batch: bool,
+    ) -> Result<ReadResult, ReadError> {
         self.directory().check_online()?;
         loop {
             let truncations = self.truncations.load(Ordering::Acquire);
@@ -86,7 +117,7 @@ impl PartitionLog {
                 drop(self.state.lock());
                 continue;
             }
-            let result = self.read_once(start_offset, max_bytes, upper_bound_offset, at_least_one_batch);
+            let result = self.read_once(form, start_offset, max_bytes, upper_bound_offset, at_least_one_batch);
             // Cut under the reader's feet: whatever was read may be from before and after, so it begins again.
             if self.truncations.load(Ordering::Acquire) == truncations {
                 return result;
@@ -118,6 +149,7 @@ impl PartitionLog {
 
     fn read_once(
         &self,
+        form: Form,
         start_offset: i64,
         max_bytes: usize,
         upper_bound_offset: i64,
@@ -151,7 +183,8 @@ impl PartitionLog {
             .file(&self.place, LogFileKind::Log)
             .map_err(|error| start.segment.io_error(&self.place, LogFileKind::Log, error))?;
         let wanted = max_bytes.min(available);
-        let system_file = if wanted >= REGION_BYTES_MIN { file.system_file() } else { None };
+        let is_region = form == Form::Any && wanted >= REGION_BYTES_MIN;
+        let system_file = if is_region { file.system_file() } else { None };
         if let Some(file) = system_file {
             let (end, end_offset) = self.region_end(&start, start_offset, wanted, upper_bound_offset)?;
             if end > start.position {

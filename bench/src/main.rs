@@ -1,0 +1,36 @@
+//! Benchmarks: Klamm and Apache Kafka 4.4.0 in turn, one core for the server, the other for the same load generator.
+//!
+//! `cargo xtask bench` builds and calls this; `bench load …` is the generator, in a process of its own.
+
+mod closed_loop;
+mod connection;
+mod load;
+mod open_loop;
+mod report;
+mod rounds;
+mod server;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs all workloads against both servers and prints the ratios.
+    Compare(rounds::Options),
+    /// Puts one load on a running server and prints what came of it as a line of JSON.
+    Load(load::Options),
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Compare(options) => rounds::compare(&options),
+        Command::Load(options) => load::run(&options),
+    }
+}

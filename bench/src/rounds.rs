@@ -1,0 +1,165 @@
+//! The workloads, and the rounds in which both servers take them in turn.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::connection::Connection;
+use crate::load::Outcome;
+use crate::report::{Figure, Table};
+use crate::server::{Kind, Server, pinned};
+
+const SERVER_CORE: usize = 0;
+const LOAD_CORE: usize = 1;
+const GIGABYTE: f64 = 1e9;
+
+/// What `bench compare` takes.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Our binary, a release build.
+    #[arg(long)]
+    klamm: PathBuf,
+    /// Folder with Apache Kafka's jars.
+    #[arg(long)]
+    kafka_jars: PathBuf,
+    /// How often each server takes its turn.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Seconds of each load.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Only rows whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+/// One load, and the figure that counts.
+struct Workload {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    measure: Measure,
+}
+
+#[derive(Clone, Copy)]
+enum Measure {
+    /// CPU seconds of the server per GB.
+    CpuPerGigabyte,
+    /// CPU microseconds of the server per request.
+    CpuPerRequest,
+    /// The three percentiles.
+    Latency,
+}
+
+const WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "produce 64 KiB batches, acks=1",
+        arguments: &["produce", "--batch-bytes", "65536"],
+        measure: Measure::CpuPerGigabyte,
+    },
+    Workload {
+        name: "produce 16 KiB batches, acks=1",
+        arguments: &["produce", "--batch-bytes", "16384"],
+        measure: Measure::CpuPerGigabyte,
+    },
+    Workload {
+        name: "fetch 1 MiB",
+        arguments: &["fetch", "--batch-bytes", "1048576"],
+        measure: Measure::CpuPerGigabyte,
+    },
+    Workload {
+        name: "fetch 64 KiB",
+        arguments: &["fetch", "--batch-bytes", "65536"],
+        measure: Measure::CpuPerGigabyte,
+    },
+    Workload {
+        name: "one 100-byte record, 1 connection",
+        arguments: &["produce", "--batch-bytes", "1", "--record-bytes", "100", "--depth", "1"],
+        measure: Measure::CpuPerRequest,
+    },
+    Workload {
+        name: "one 100-byte record, 16 connections",
+        arguments: &["produce", "--batch-bytes", "1", "--record-bytes", "100", "--depth", "1", "--connections", "16"],
+        measure: Measure::CpuPerRequest,
+    },
+    Workload {
+        name: "one 100-byte record, 256 connections",
+        arguments: &["produce", "--batch-bytes", "1", "--record-bytes", "100", "--depth", "1", "--connections", "256"],
+        measure: Measure::CpuPerRequest,
+    },
+    Workload {
+        name: "20 MB/s open loop, 16 KiB batches, acks=1",
+        arguments: &["open-loop", "--batch-bytes", "16384"],
+        measure: Measure::Latency,
+    },
+    Workload {
+        name: "20 MB/s open loop, 16 KiB batches, acks=all",
+        arguments: &["open-loop", "--batch-bytes", "16384", "--acks=-1"],
+        measure: Measure::Latency,
+    },
+];
+
+/// Runs all rounds and prints the table.
+pub fn compare(options: &Options) -> Result<()> {
+    let klamm = Kind::Klamm { binary: options.klamm.canonicalize().context("--klamm")?, overrides: Vec::new() };
+    let kafka = Kind::Kafka { jars: options.kafka_jars.canonicalize().context("--kafka-jars")? };
+    let mut table = Table::default();
+    for round in 1..=options.rounds {
+        eprintln!("round {round} of {}", options.rounds);
+        turn(&klamm, options, &mut |name, unit, value| table.klamm(name, unit, value))?;
+        turn(&kafka, options, &mut |name, unit, value| table.kafka(name, unit, value))?;
+    }
+    println!("{table}");
+    Ok(())
+}
+
+/// One server's turn: start, warm up, every workload, memory.
+fn turn(kind: &Kind, options: &Options, record: &mut dyn FnMut(&str, &'static str, f64)) -> Result<()> {
+    let server = Server::start(kind, SERVER_CORE)?;
+    record("start to first acknowledged produce", "ms", server.start_seconds * 1e3);
+    let mut connection = Connection::open(&server.address)?;
+    connection.create_topic("warm", 1, &[("retention.bytes", "268435456"), ("segment.bytes", "67108864")])?;
+    load(&server, "warm", &["produce", "--batch-bytes", "16384"], options.seconds)?;
+    load(&server, "warm", &["produce", "--batch-bytes", "1", "--record-bytes", "100", "--depth", "1"], options.seconds)?;
+    load(&server, "warm", &["fetch"], options.seconds)?;
+    for (index, workload) in WORKLOADS.iter().enumerate() {
+        if options.only.as_ref().is_some_and(|only| !workload.name.contains(only.as_str())) {
+            continue;
+        }
+        let fetches = workload.arguments.first() == Some(&"fetch");
+        let topic = if fetches { "warm".to_string() } else { format!("load-{index}") };
+        connection.create_topic(&topic, 1, &[])?;
+        let (outcome, cpu) = load(&server, &topic, workload.arguments, options.seconds)?;
+        for Figure { name, unit, value } in figures(workload, &outcome, cpu) {
+            record(&name, unit, value);
+        }
+    }
+    record("resident memory after all loads", "MiB", server.resident_mib()?);
+    Ok(())
+}
+
+fn figures(workload: &Workload, outcome: &Outcome, cpu: f64) -> Vec<Figure> {
+    let figure = |suffix: &str, unit, value| Figure { name: format!("{}{suffix}", workload.name), unit, value };
+    match workload.measure {
+        Measure::CpuPerGigabyte => vec![figure("", "CPU s/GB", cpu / (outcome.bytes as f64 / GIGABYTE))],
+        Measure::CpuPerRequest => vec![figure("", "CPU µs/request", cpu * 1e6 / outcome.requests as f64)],
+        Measure::Latency => vec![
+            figure(", p50", "µs", outcome.p50_us as f64),
+            figure(", p99", "µs", outcome.p99_us as f64),
+            figure(", p99.9", "µs", outcome.p999_us as f64),
+        ],
+    }
+}
+
+/// Runs the generator on the other core; its outcome, and the CPU seconds that the server used meanwhile.
+fn load(server: &Server, topic: &str, arguments: &[&str], seconds: f64) -> Result<(Outcome, f64)> {
+    let before = server.cpu_seconds()?;
+    let mut command: Command = pinned(&std::env::current_exe()?, LOAD_CORE);
+    command.arg("load").args(arguments);
+    command.args(["--address", &server.address, "--topic", topic, "--seconds", &seconds.to_string()]);
+    let output = command.output().context("the load generator")?;
+    ensure!(output.status.success(), "load {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let outcome = serde_json::from_slice(&output.stdout).context("the load generator's outcome")?;
+    Ok((outcome, server.cpu_seconds()? - before))
+}

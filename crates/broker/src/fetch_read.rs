@@ -1,0 +1,120 @@
+//! Reading one partition for a fetch: bounds, diverging epochs, aborted transactions.
+
+use protocol::messages::fetch_response::AbortedTransaction;
+use protocol::{ErrorCode, Records};
+use replica::FetchParameters;
+use storage::ReadError;
+
+use crate::partition::Partition;
+
+/// What holds for the whole fetch.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchLimits {
+    /// Most bytes over all partitions; the first batch may exceed it.
+    pub max_bytes: usize,
+    /// Whether to end at the last stable offset and to name aborted transactions.
+    pub is_read_committed: bool,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct PartitionRead {
+    /// Success, or why nothing could be read.
+    pub error_code: ErrorCode,
+    /// As of the read, or -1.
+    pub high_watermark: i64,
+    /// As of the read, or -1.
+    pub last_stable_offset: i64,
+    /// As of the read, or -1.
+    pub log_start_offset: i64,
+    /// Epoch and end offset where the fetcher's log leaves ours (KIP-595).
+    pub diverging_epoch: Option<(i32, i64)>,
+    /// For read_committed: transactions in the records whose markers abort them.
+    pub aborted_transactions: Option<Vec<AbortedTransaction>>,
+    /// Whole batches.
+    pub records: Records,
+}
+
+impl PartitionRead {
+    /// Nothing but an error.
+    pub fn failed(error_code: ErrorCode) -> Self {
+        PartitionRead {
+            error_code,
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            diverging_epoch: None,
+            aborted_transactions: None,
+            records: Records::default(),
+        }
+    }
+}
+
+/// Reads up to `room` bytes; with `is_first`, the first batch whatever its size.
+pub fn read(
+    partition: &Partition,
+    asked: &FetchParameters,
+    limits: FetchLimits,
+    room: usize,
+    is_first: bool,
+) -> PartitionRead {
+    let log = &partition.log;
+    let mut found = PartitionRead {
+        error_code: ErrorCode::None,
+        high_watermark: log.high_watermark(),
+        last_stable_offset: log.last_stable_offset(),
+        log_start_offset: log.log_start_offset(),
+        ..PartitionRead::failed(ErrorCode::None)
+    };
+    if partition.leader_epoch() < 0 {
+        return PartitionRead::failed(ErrorCode::NotLeaderOrFollower);
+    }
+    if let Some(epoch) = asked.last_fetched_epoch {
+        let end = log.end_offset_for_epoch(epoch);
+        if end.end_offset < 0 {
+            return PartitionRead::failed(ErrorCode::OffsetOutOfRange);
+        }
+        if end.epoch < epoch || end.end_offset < asked.fetch_offset {
+            found.diverging_epoch = Some((end.epoch, end.end_offset));
+            return found;
+        }
+    }
+    if asked.fetch_offset < found.log_start_offset || asked.fetch_offset > log.log_end_offset() {
+        return PartitionRead::failed(ErrorCode::OffsetOutOfRange);
+    }
+    if limits.is_read_committed {
+        found.aborted_transactions = Some(Vec::new());
+    }
+    let bound = if limits.is_read_committed { found.last_stable_offset } else { found.high_watermark };
+    let most = room.min(usize::try_from(asked.max_bytes).unwrap_or(0));
+    if asked.fetch_offset >= bound || most == 0 && !is_first {
+        return found;
+    }
+    let read = log.read(asked.fetch_offset, most, bound, is_first).and_then(|read| {
+        let aborted = if limits.is_read_committed {
+            log.aborted_transactions(asked.fetch_offset, read.end_offset)?
+        } else {
+            Vec::new()
+        };
+        Ok((read.records, aborted))
+    });
+    match read {
+        Ok((records, aborted)) => {
+            if limits.is_read_committed {
+                let row = |aborted: &storage::AbortedTransaction| AbortedTransaction {
+                    producer_id: aborted.producer_id,
+                    first_offset: aborted.first_offset,
+                    ..Default::default()
+                };
+                found.aborted_transactions = Some(aborted.iter().map(row).collect());
+            }
+            found.records = records;
+            found
+        }
+        Err(ReadError::OffsetOutOfRange { .. }) => PartitionRead::failed(ErrorCode::OffsetOutOfRange),
+        Err(error) => {
+            tracing::error!(topic_partition = %partition.topic_partition, offset = asked.fetch_offset, %error, "cannot read");
+            PartitionRead::failed(error.error_code())
+        }
+    }
+}

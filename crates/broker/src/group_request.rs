@@ -1,0 +1,31 @@
+//! How handlers ask group shards: the context they pass on, the answer they expect.
+
+use groups::{Reply, Request};
+
+use crate::context::RequestContext;
+
+/// Asks the shard of a group and takes the one kind of reply that fits the request.
+macro_rules! ask {
+    ($context:expr, $group_id:expr, $request:expr, $reply:path) => {
+        match $crate::group_request::ask_group($context, $group_id, $request).await {
+            $reply(response) => response,
+            other => unreachable!("a shard answered with a reply of another kind: {other:?}"),
+        }
+    };
+}
+pub(crate) use ask;
+
+/// What a shard is told of the request in hand.
+pub(crate) fn shard_context(context: &RequestContext) -> groups::RequestContext {
+    groups::RequestContext {
+        api_version: context.api_version,
+        client_id: context.client_id().to_string(),
+        client_host: context.client_host(),
+        member_id_entropy: rand::random(),
+    }
+}
+
+/// Asks the shard that holds `group_id`.
+pub(crate) async fn ask_group(context: &RequestContext, group_id: &str, request: Request) -> Reply {
+    context.broker.groups.ask(group_id, shard_context(context), request).await
+}

@@ -1,0 +1,140 @@
+//! One file per API; this table says which ones we serve.
+//!
+//! An API stands here when its semantics are complete: ApiVersions answers from this table.
+
+mod alter_client_quotas;
+mod alter_configs;
+mod alter_partition_reassignments;
+mod alter_user_scram_credentials;
+pub(crate) mod api_versions;
+mod create_acls;
+mod create_partitions;
+mod create_topics;
+mod delete_acls;
+mod delete_groups;
+mod delete_records;
+mod delete_topics;
+mod describe_acls;
+mod describe_client_quotas;
+mod describe_cluster;
+mod describe_configs;
+mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
+mod describe_topic_partitions;
+mod describe_user_scram_credentials;
+mod elect_leaders;
+mod fetch;
+mod find_coordinator;
+mod heartbeat;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_config_resources;
+mod list_groups;
+mod list_offsets;
+mod list_partition_reassignments;
+mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
+mod offset_for_leader_epoch;
+pub(crate) mod produce;
+mod sync_group;
+mod update_features;
+
+use network::Outcome;
+use protocol::wire::Request;
+use protocol::{ApiKey, RequestFrame};
+
+use crate::context::RequestContext;
+use crate::dispatch::{close, decode};
+
+macro_rules! served {
+    ($($key:ident => $module:ident,)*) => {
+        /// The APIs whose handlers are asynchronous functions from a request to a response.
+        const ANSWERED: &[ApiKey] = &[$(ApiKey::$key),*];
+
+        /// Decodes the body, runs the handler of `key` and encodes its answer.
+        pub(crate) async fn call(key: ApiKey, context: RequestContext, frame: RequestFrame) -> Outcome {
+            match key {
+                $(ApiKey::$key => answer(context, frame, $module::handle).await,)*
+                _ => close(format!("{key} is not served here")),
+            }
+        }
+    };
+}
+
+served! {
+    AlterClientQuotas => alter_client_quotas,
+    AlterConfigs => alter_configs,
+    AlterPartitionReassignments => alter_partition_reassignments,
+    AlterUserScramCredentials => alter_user_scram_credentials,
+    CreateAcls => create_acls,
+    CreatePartitions => create_partitions,
+    CreateTopics => create_topics,
+    DeleteAcls => delete_acls,
+    DeleteGroups => delete_groups,
+    DeleteRecords => delete_records,
+    DeleteTopics => delete_topics,
+    DescribeAcls => describe_acls,
+    DescribeClientQuotas => describe_client_quotas,
+    DescribeCluster => describe_cluster,
+    DescribeConfigs => describe_configs,
+    DescribeGroups => describe_groups,
+    DescribeLogDirs => describe_log_dirs,
+    DescribeProducers => describe_producers,
+    DescribeQuorum => describe_quorum,
+    DescribeTopicPartitions => describe_topic_partitions,
+    DescribeUserScramCredentials => describe_user_scram_credentials,
+    ElectLeaders => elect_leaders,
+    Fetch => fetch,
+    FindCoordinator => find_coordinator,
+    Heartbeat => heartbeat,
+    IncrementalAlterConfigs => incremental_alter_configs,
+    InitProducerId => init_producer_id,
+    JoinGroup => join_group,
+    LeaveGroup => leave_group,
+    ListConfigResources => list_config_resources,
+    ListGroups => list_groups,
+    ListOffsets => list_offsets,
+    ListPartitionReassignments => list_partition_reassignments,
+    Metadata => metadata,
+    OffsetCommit => offset_commit,
+    OffsetDelete => offset_delete,
+    OffsetFetch => offset_fetch,
+    OffsetForLeaderEpoch => offset_for_leader_epoch,
+    SyncGroup => sync_group,
+    UpdateFeatures => update_features,
+}
+
+async fn answer<R, H>(context: RequestContext, frame: RequestFrame, handle: H) -> Outcome
+where
+    R: Request,
+    H: AsyncFnOnce(&RequestContext, R) -> R::Response,
+{
+    match decode::<R>(frame) {
+        // Boxed so that an idle connection does not hold room for the largest handler.
+        Ok(request) => {
+            let response = Box::pin(handle(&context, request)).await;
+            context.encode::<R>(&response)
+        }
+        Err(close) => close,
+    }
+}
+
+/// Every API served, in the order of their keys.
+pub fn served() -> impl Iterator<Item = ApiKey> {
+    ApiKey::all().filter(|key| is_served(*key))
+}
+
+/// Whether `version` of `key` is served.
+pub fn serves(key: ApiKey, version: i16) -> bool {
+    is_served(key) && key.stable_versions().contains(&version)
+}
+
+fn is_served(key: ApiKey) -> bool {
+    matches!(key, ApiKey::Produce | ApiKey::ApiVersions) || ANSWERED.contains(&key)
+}

@@ -1,0 +1,252 @@
+//! Fetch (key 1, v4-18). Record batches from where each partition is read, in incremental sessions (KIP-227).
+//!
+//! A fetch that finds less than it wants parks on its partitions and looks again when one of them changes. The first batch is
+//! returned whole even beyond the limits, so that a consumer always gets on. v13 names topics by id (KIP-516).
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use protocol::messages::fetch_response::{
+    EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+};
+use protocol::messages::{FetchRequest, FetchResponse};
+use protocol::{ErrorCode, Uuid};
+use replica::{FetchAnswer, FetchMetadata, FetchParameters, FetchPartition, FetchTopic};
+
+use crate::context::RequestContext;
+use crate::fetch_read::{self, FetchLimits, PartitionRead};
+use crate::parking::Ticket;
+use crate::partition::Partition;
+use crate::partitions::NotHere;
+
+/// One partition of the fetch: what is asked, and the replica that answers.
+struct Asked {
+    key: FetchPartition,
+    parameters: FetchParameters,
+    partition: Result<Arc<Partition>, ErrorCode>,
+}
+
+/// Reads, waits if there is too little, and answers what the session has not been told yet.
+pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchResponse {
+    let is_from_follower = replica_id(context, &request) >= 0;
+    let metadata = FetchMetadata {
+        session_id: request.session_id,
+        session_epoch: request.session_epoch,
+        uses_topic_ids: context.api_version >= 13,
+        is_from_follower,
+    };
+    let (wanted, forgotten) = named(context, &request);
+    let begun = context.broker.fetch_sessions.lock().begin(metadata, wanted, &forgotten, context.now_ms);
+    let session = match begun {
+        Ok(session) => session,
+        Err(error) => return FetchResponse { error_code: error.as_i16(), ..Default::default() },
+    };
+    let asked: Vec<Asked> = session
+        .partitions
+        .iter()
+        .map(|(key, parameters)| Asked {
+            partition: serving(context, key, parameters, is_from_follower),
+            key: key.clone(),
+            parameters: *parameters,
+        })
+        .collect();
+    let limits = FetchLimits {
+        max_bytes: request.max_bytes.min(context.broker.config().replication.fetch_max_bytes).max(0) as usize,
+        is_read_committed: request.isolation_level == 1,
+    };
+    let reads = read_enough(&asked, limits, &request).await;
+    let answers: Vec<(FetchPartition, FetchAnswer)> =
+        asked.iter().zip(&reads).map(|(asked, read)| (asked.key.clone(), summary(read))).collect();
+    let completion =
+        context.broker.fetch_sessions.lock().complete(&session, &answers, context.now_ms, rand::random());
+    let mentioned = asked.iter().zip(reads).zip(completion.is_mentioned).filter(|(_, is_mentioned)| *is_mentioned);
+    let mut response = FetchResponse {
+        error_code: completion.error_code.as_i16(),
+        session_id: completion.session_id,
+        responses: by_topic(context, mentioned.map(|(row, _)| row)),
+        ..Default::default()
+    };
+    name_new_leaders(context, &mut response);
+    response
+}
+
+fn replica_id(context: &RequestContext, request: &FetchRequest) -> i32 {
+    if context.api_version >= 15 { request.replica_state.replica_id } else { request.replica_id }
+}
+
+/// What the request names: partitions to fetch, and partitions to forget.
+fn named(
+    context: &RequestContext,
+    request: &FetchRequest,
+) -> (Vec<(FetchPartition, FetchParameters)>, Vec<FetchPartition>) {
+    let topic_of = |name: &str, id: Uuid| {
+        if context.api_version >= 13 { FetchTopic::Id(id) } else { FetchTopic::Name(Arc::from(name)) }
+    };
+    let mut wanted = Vec::new();
+    for topic in &request.topics {
+        let name = topic_of(&topic.topic, topic.topic_id);
+        for partition in &topic.partitions {
+            let parameters = FetchParameters {
+                fetch_offset: partition.fetch_offset,
+                log_start_offset: partition.log_start_offset,
+                max_bytes: partition.partition_max_bytes,
+                current_leader_epoch: Some(partition.current_leader_epoch).filter(|epoch| *epoch >= 0),
+                last_fetched_epoch: Some(partition.last_fetched_epoch).filter(|epoch| *epoch >= 0),
+            };
+            wanted.push((FetchPartition { topic: name.clone(), partition: partition.partition }, parameters));
+        }
+    }
+    let mut forgotten = Vec::new();
+    for topic in &request.forgotten_topics_data {
+        let name = topic_of(&topic.topic, topic.topic_id);
+        for partition in &topic.partitions {
+            forgotten.push(FetchPartition { topic: name.clone(), partition: *partition });
+        }
+    }
+    (wanted, forgotten)
+}
+
+/// The replica that may answer.
+fn serving(
+    context: &RequestContext,
+    key: &FetchPartition,
+    parameters: &FetchParameters,
+    is_from_follower: bool,
+) -> Result<Arc<Partition>, ErrorCode> {
+    let partitions = &context.broker.partitions;
+    let found = match &key.topic {
+        FetchTopic::Id(id) => partitions.by_id(*id, key.partition).map_err(|not_here| match not_here {
+            NotHere::UnknownTopic => ErrorCode::UnknownTopicId,
+            other => other.into(),
+        }),
+        FetchTopic::Name(name) => partitions.by_name(name, key.partition).map_err(ErrorCode::from),
+    }?;
+    found.check_leader_epoch(parameters.current_leader_epoch.unwrap_or(-1), true)?;
+    if is_from_follower {
+        // No partition here has a replica elsewhere.
+        return Err(ErrorCode::NotLeaderOrFollower);
+    }
+    Ok(found)
+}
+
+/// Reads until there are `min_bytes`, something that the client must hear of, or no time left.
+async fn read_enough(asked: &[Asked], limits: FetchLimits, request: &FetchRequest) -> Vec<PartitionRead> {
+    let (reads, is_enough) = read_all(asked, limits, request.min_bytes);
+    let wait = Duration::from_millis(request.max_wait_ms.max(0) as u64);
+    if is_enough || wait.is_zero() || asked.is_empty() {
+        return reads;
+    }
+    drop(reads);
+    let mut tickets: Vec<Ticket<'_>> =
+        asked.iter().filter_map(|asked| Some(asked.partition.as_ref().ok()?.waiters.ticket())).collect();
+    let enough = poll_fn(|task| {
+        tickets.iter_mut().for_each(|ticket| ticket.register(task));
+        let (reads, is_enough) = read_all(asked, limits, request.min_bytes);
+        if is_enough { Poll::Ready(reads) } else { Poll::Pending }
+    });
+    match tokio::time::timeout(wait, enough).await {
+        Ok(reads) => reads,
+        Err(_) => read_all(asked, limits, request.min_bytes).0,
+    }
+}
+
+fn read_all(asked: &[Asked], limits: FetchLimits, min_bytes: i32) -> (Vec<PartitionRead>, bool) {
+    let mut room = limits.max_bytes;
+    let mut total = 0;
+    let mut must_answer = false;
+    let mut reads = Vec::with_capacity(asked.len());
+    for asked in asked {
+        let read = match &asked.partition {
+            Ok(partition) => fetch_read::read(partition, &asked.parameters, limits, room, total == 0),
+            Err(error) => PartitionRead::failed(*error),
+        };
+        total += read.records.len();
+        room = room.saturating_sub(read.records.len());
+        must_answer |= read.error_code != ErrorCode::None || read.diverging_epoch.is_some();
+        reads.push(read);
+    }
+    let is_enough = must_answer || total >= min_bytes.max(0) as usize;
+    (reads, is_enough)
+}
+
+fn summary(read: &PartitionRead) -> FetchAnswer {
+    FetchAnswer {
+        records_bytes: read.records.len(),
+        high_watermark: read.high_watermark,
+        log_start_offset: read.log_start_offset,
+        has_preferred_read_replica: false,
+        has_diverging_epoch: read.diverging_epoch.is_some(),
+        is_error: read.error_code != ErrorCode::None,
+    }
+}
+
+/// Rows of the same topic that stand together become one topic of the answer.
+fn by_topic<'a>(
+    context: &RequestContext,
+    rows: impl Iterator<Item = (&'a Asked, PartitionRead)>,
+) -> Vec<FetchableTopicResponse> {
+    let mut responses: Vec<FetchableTopicResponse> = Vec::new();
+    let mut last: Option<&FetchTopic> = None;
+    for (asked, read) in rows {
+        if last != Some(&asked.key.topic) {
+            let mut topic = FetchableTopicResponse::default();
+            match &asked.key.topic {
+                FetchTopic::Id(id) => topic.topic_id = *id,
+                FetchTopic::Name(name) => topic.topic = name.to_string(),
+            }
+            responses.push(topic);
+            last = Some(&asked.key.topic);
+        }
+        if let Some(topic) = responses.last_mut() {
+            topic.partitions.push(row(context, asked, read));
+        }
+    }
+    responses
+}
+
+fn row(context: &RequestContext, asked: &Asked, read: PartitionRead) -> PartitionData {
+    let mut row = PartitionData {
+        partition_index: asked.key.partition,
+        error_code: read.error_code.as_i16(),
+        high_watermark: read.high_watermark,
+        last_stable_offset: read.last_stable_offset,
+        log_start_offset: read.log_start_offset,
+        aborted_transactions: read.aborted_transactions,
+        records: Some(read.records),
+        ..Default::default()
+    };
+    if let Some((epoch, end_offset)) = read.diverging_epoch {
+        row.diverging_epoch = EpochEndOffset { epoch, end_offset, ..Default::default() };
+    }
+    if matches!(read.error_code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
+        let leader = match &asked.key.topic {
+            FetchTopic::Id(id) => context.broker.leader_by_id(*id, asked.key.partition),
+            FetchTopic::Name(name) => context.broker.leader_by_name(name, asked.key.partition),
+        };
+        if let Some((leader_id, leader_epoch)) = leader {
+            row.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
+        }
+    }
+    row
+}
+
+/// KIP-951: where the leaders are that the rows name.
+fn name_new_leaders(context: &RequestContext, response: &mut FetchResponse) {
+    let rows = response.responses.iter().flat_map(|topic| &topic.partitions);
+    let mut leaders: Vec<i32> = rows.map(|row| row.current_leader.leader_id).filter(|id| *id >= 0).collect();
+    leaders.sort_unstable();
+    leaders.dedup();
+    response.node_endpoints = leaders
+        .into_iter()
+        .filter_map(|leader| context.endpoint(leader))
+        .map(|endpoint| NodeEndpoint {
+            node_id: endpoint.node_id,
+            host: endpoint.host,
+            port: endpoint.port,
+            rack: endpoint.rack,
+            ..Default::default()
+        })
+        .collect();
+}

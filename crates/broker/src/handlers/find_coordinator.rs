@@ -1,0 +1,82 @@
+//! FindCoordinator (key 10, v0-6). Which broker leads the partition that holds a group's state.
+//!
+//! v4 asks for several keys at once (KIP-699). The internal topic is created by the first who asks.
+
+use protocol::messages::find_coordinator_response::Coordinator;
+use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
+use protocol::{CoordinatorType, ErrorCode};
+
+use crate::context::RequestContext;
+use crate::group_coordinator::CONSUMER_OFFSETS;
+
+/// Answers for each key, or in the old form for the one.
+pub async fn handle(context: &RequestContext, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
+    if context.api_version >= 4 {
+        let mut coordinators = Vec::new();
+        for key in request.coordinator_keys {
+            coordinators.push(find(context, request.key_type, key).await);
+        }
+        return FindCoordinatorResponse { coordinators, ..Default::default() };
+    }
+    let found = find(context, request.key_type, request.key).await;
+    FindCoordinatorResponse {
+        error_code: found.error_code,
+        error_message: found.error_message,
+        node_id: found.node_id,
+        host: found.host,
+        port: found.port,
+        ..Default::default()
+    }
+}
+
+async fn find(context: &RequestContext, key_type: i8, key: String) -> Coordinator {
+    match CoordinatorType::from_i8(key_type) {
+        Some(CoordinatorType::Group) => {}
+        Some(_) => {
+            let message = "This broker coordinates consumer groups only; transactions and share groups are not served.";
+            return refused(key, ErrorCode::InvalidRequest, message);
+        }
+        None => return refused(key, ErrorCode::InvalidRequest, "Unknown coordinator type."),
+    }
+    match leader_of(context, &key).await {
+        Some(leader) => match context.endpoint(leader) {
+            Some(endpoint) => Coordinator {
+                key,
+                node_id: endpoint.node_id,
+                host: endpoint.host,
+                port: endpoint.port,
+                error_code: ErrorCode::None.as_i16(),
+                error_message: Some(ErrorCode::None.message().to_string()),
+                ..Default::default()
+            },
+            None => unavailable(key),
+        },
+        None => unavailable(key),
+    }
+}
+
+/// The leader of the group's partition; the topic is created if it does not exist.
+async fn leader_of(context: &RequestContext, group_id: &str) -> Option<i32> {
+    let broker = &context.broker;
+    if broker.groups.partition_of(group_id).is_none() {
+        broker.topic_creation.create_consumer_offsets().await.ok()?;
+    }
+    let partition = broker.groups.partition_of(group_id)?;
+    let (leader, _) = broker.leader_by_name(CONSUMER_OFFSETS, partition)?;
+    (leader >= 0).then_some(leader)
+}
+
+fn unavailable(key: String) -> Coordinator {
+    refused(key, ErrorCode::CoordinatorNotAvailable, ErrorCode::CoordinatorNotAvailable.message())
+}
+
+fn refused(key: String, error: ErrorCode, message: &str) -> Coordinator {
+    Coordinator {
+        key,
+        node_id: -1,
+        port: -1,
+        error_code: error.as_i16(),
+        error_message: Some(message.to_string()),
+        ..Default::default()
+    }
+}

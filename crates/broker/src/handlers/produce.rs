@@ -1,0 +1,215 @@
+//! Produce (key 0, v3-13). Appends record batches to the logs of partitions that this broker leads.
+//!
+//! The appends happen before this returns; what is still awaited for acks=all is the high watermark, so that a connection's
+//! later produces may append meanwhile. acks=0 has no answer: an error closes the connection, as in Kafka. v13 names topics by id.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use network::Outcome;
+use protocol::messages::produce_request::PartitionProduceData;
+use protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
+use protocol::messages::{ProduceRequest, ProduceResponse};
+use protocol::{ErrorCode, Uuid};
+
+use crate::context::RequestContext;
+use crate::dispatch::close;
+use crate::partition::{AppendRefusal, Appended, Partition};
+use crate::partitions::NotHere;
+
+/// How many replicas a producer waits for: none, the leader, all in sync.
+const ACKS: [i16; 3] = [0, 1, -1];
+
+/// An append whose acknowledgement waits for the high watermark.
+struct Awaited {
+    topic: usize,
+    partition: usize,
+    log: std::sync::Arc<Partition>,
+    appended: Appended,
+}
+
+/// Appends now and answers when `acks` is met.
+pub fn handle(context: RequestContext, request: ProduceRequest) -> Outcome {
+    let acks = request.acks;
+    let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
+    let (mut response, awaited) = append_all(&context, request);
+    name_new_leaders(&context, &mut response);
+    if acks == 0 {
+        return close_on_error(&response);
+    }
+    if awaited.is_empty() {
+        return context.encode::<ProduceRequest>(&response);
+    }
+    let reply = async move {
+        await_replication(&awaited, timeout, &mut response).await;
+        context.encoded::<ProduceRequest>(context.api_version, &response)
+    };
+    Outcome::Pending { reply: reply.boxed_local(), admits_next: true }
+}
+
+fn append_all(context: &RequestContext, request: ProduceRequest) -> (ProduceResponse, Vec<Awaited>) {
+    let mut awaited = Vec::new();
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for topic in request.topic_data {
+        let mut partition_responses = Vec::with_capacity(topic.partition_data.len());
+        for data in topic.partition_data {
+            let index = data.index;
+            let outcome = if ACKS.contains(&request.acks) {
+                append(context, &topic.name, topic.topic_id, data, request.acks)
+            } else {
+                Err(AppendRefusal::from(ErrorCode::InvalidRequiredAcks))
+            };
+            partition_responses.push(match outcome {
+                Ok((partition, appended)) => {
+                    let row = accepted(index, &appended);
+                    if request.acks == -1 {
+                        let (topic, position) = (responses.len(), partition_responses.len());
+                        awaited.push(Awaited { topic, partition: position, log: partition, appended });
+                    }
+                    row
+                }
+                Err(refusal) => refused(index, refusal),
+            });
+        }
+        responses.push(TopicProduceResponse {
+            name: topic.name,
+            topic_id: topic.topic_id,
+            partition_responses,
+            ..Default::default()
+        });
+    }
+    (ProduceResponse { responses, ..Default::default() }, awaited)
+}
+
+fn append(
+    context: &RequestContext,
+    name: &str,
+    topic_id: Uuid,
+    data: PartitionProduceData,
+    acks: i16,
+) -> Result<(std::sync::Arc<Partition>, Appended), AppendRefusal> {
+    let broker = &context.broker;
+    let partition = if context.api_version >= 13 {
+        broker.partitions.by_id(topic_id, data.index)
+    } else {
+        broker.partitions.by_name(name, data.index)
+    };
+    let partition = partition.map_err(|not_here| match not_here {
+        NotHere::UnknownTopic if context.api_version >= 13 => AppendRefusal::from(ErrorCode::UnknownTopicId),
+        NotHere::UnknownTopic | NotHere::UnknownPartition => AppendRefusal::from(ErrorCode::UnknownTopicOrPartition),
+        NotHere::Offline => AppendRefusal::from(ErrorCode::KafkaStorageError),
+        NotHere::Elsewhere => AppendRefusal::from(ErrorCode::NotLeaderOrFollower),
+    })?;
+    if controller::topics::names::is_internal(&partition.topic_partition.topic) && context.client_id() != "__admin_client" {
+        let message = format!("Cannot append to internal topic {}", partition.topic_partition.topic);
+        return Err(AppendRefusal::new(ErrorCode::InvalidTopicException, message));
+    }
+    let records = data.records.and_then(|records| records.to_bytes()).unwrap_or_default();
+    let appended = partition.append_from_client(&records, acks, context.now_ms)?;
+    Ok((partition, appended))
+}
+
+fn accepted(index: i32, appended: &Appended) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        base_offset: appended.info.first_offset,
+        log_append_time_ms: appended.info.log_append_time,
+        log_start_offset: appended.info.log_start_offset,
+        ..Default::default()
+    }
+}
+
+fn refused(index: i32, refusal: AppendRefusal) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        error_code: refusal.error_code.as_i16(),
+        base_offset: -1,
+        log_start_offset: -1,
+        record_errors: refusal
+            .record_errors
+            .into_iter()
+            .map(|error| BatchIndexAndErrorMessage {
+                batch_index: error.batch_index,
+                batch_index_error_message: Some(error.message.into_owned()),
+                ..Default::default()
+            })
+            .collect(),
+        error_message: refusal.message,
+        ..Default::default()
+    }
+}
+
+async fn await_replication(awaited: &[Awaited], timeout: Duration, response: &mut ProduceResponse) {
+    let all = async {
+        for waiting in awaited {
+            let verdict = waiting.log.replicated(&waiting.appended).await;
+            if let Err(error) = verdict {
+                fail(response, waiting, error);
+            }
+        }
+    };
+    if tokio::time::timeout(timeout, all).await.is_ok() {
+        return;
+    }
+    for waiting in awaited.iter().filter(|waiting| !waiting.log.is_replicated(&waiting.appended)) {
+        fail(response, waiting, ErrorCode::RequestTimedOut);
+    }
+}
+
+fn fail(response: &mut ProduceResponse, waiting: &Awaited, error: ErrorCode) {
+    let row = &mut response.responses[waiting.topic].partition_responses[waiting.partition];
+    row.error_code = error.as_i16();
+    row.base_offset = -1;
+}
+
+/// KIP-951: who leads now, for partitions that moved away.
+fn name_new_leaders(context: &RequestContext, response: &mut ProduceResponse) {
+    let mut leaders = Vec::new();
+    for topic in &mut response.responses {
+        for row in &mut topic.partition_responses {
+            if row.error_code != ErrorCode::NotLeaderOrFollower.as_i16() {
+                continue;
+            }
+            let leader = if context.api_version >= 13 {
+                context.broker.leader_by_id(topic.topic_id, row.index)
+            } else {
+                context.broker.leader_by_name(&topic.name, row.index)
+            };
+            if let Some((leader_id, leader_epoch)) = leader {
+                row.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
+                leaders.push(leader_id);
+            }
+        }
+    }
+    leaders.sort_unstable();
+    leaders.dedup();
+    response.node_endpoints = leaders
+        .into_iter()
+        .filter_map(|leader| context.endpoint(leader))
+        .map(|endpoint| NodeEndpoint {
+            node_id: endpoint.node_id,
+            host: endpoint.host,
+            port: endpoint.port,
+            rack: endpoint.rack,
+            ..Default::default()
+        })
+        .collect();
+}
+
+fn close_on_error(response: &ProduceResponse) -> Outcome {
+    for topic in &response.responses {
+        for row in &topic.partition_responses {
+            if let Some(error) = ErrorCode::from_i16(row.error_code).filter(|error| *error != ErrorCode::None) {
+                return close(format!(
+                    "a produce with acks=0 to {}-{} failed with {}; closing tells the client to refresh its metadata",
+                    topic.name,
+                    row.index,
+                    error.name()
+                ));
+            }
+        }
+    }
+    Outcome::None
+}

@@ -1,0 +1,166 @@
+//! What committed metadata means for this broker: partitions to lead, to follow, to drop; settings; and the published image.
+//!
+//! Partitions change before the image that names them is published, so that nobody who reads the image finds a partition missing.
+
+use std::sync::Arc;
+
+use metadata::{
+    ConfigResourceType, LocalReplica, MetadataDelta, MetadataImage, MetadataLoader, Provenance, Publication,
+};
+use parking_lot::Mutex;
+use quorum::{CommittedBatch, LoadedSnapshot, MetadataStateMachine, SnapshotRecords};
+use tracing::{error, info};
+
+use crate::broker_config::DynamicBrokerConfig;
+use crate::group_coordinator::{CONSUMER_OFFSETS, GroupCoordinator};
+use crate::metadata_view::MetadataView;
+use crate::partitions::Partitions;
+
+/// Follows the metadata log for one broker. Clones share it.
+#[derive(Clone)]
+pub struct MetadataPublisher {
+    follower: Arc<Mutex<Follower>>,
+}
+
+struct Follower {
+    node_id: i32,
+    loader: MetadataLoader,
+    metadata: Arc<MetadataView>,
+    partitions: Arc<Partitions>,
+    groups: Arc<GroupCoordinator>,
+    config: Arc<DynamicBrokerConfig>,
+    /// Whether partitions follow the image already: not before the logs are loaded.
+    is_live: bool,
+}
+
+impl MetadataPublisher {
+    /// A follower that has seen nothing yet, and only publishes images until [`Self::go_live`].
+    pub fn new(
+        node_id: i32,
+        metadata: Arc<MetadataView>,
+        partitions: Arc<Partitions>,
+        groups: Arc<GroupCoordinator>,
+        config: Arc<DynamicBrokerConfig>,
+    ) -> Self {
+        let loader = MetadataLoader::new(MetadataImage::empty());
+        let follower = Follower { node_id, loader, metadata, partitions, groups, config, is_live: false };
+        MetadataPublisher { follower: Arc::new(Mutex::new(follower)) }
+    }
+
+    /// Brings the partitions up to the present image, and keeps them there from now on.
+    pub fn go_live(&self) {
+        let mut follower = self.follower.lock();
+        follower.is_live = true;
+        let image = follower.loader.image().clone();
+        let delta = MetadataDelta::between(&MetadataImage::empty(), &image);
+        follower.publish(Publication { delta, image });
+    }
+
+    /// The offset of a metadata transaction that nobody has ended.
+    pub fn open_transaction(&self) -> Option<i64> {
+        self.follower.lock().loader.open_transaction()
+    }
+}
+
+impl Follower {
+    fn publish(&self, publication: Publication) {
+        let Publication { delta, image } = publication;
+        if self.is_live {
+            self.apply_configs(&delta, &image);
+            self.apply_topics(&delta, &image);
+        }
+        self.metadata.publish(Arc::new(image));
+    }
+
+    fn apply_configs(&self, delta: &MetadataDelta, image: &MetadataImage) {
+        let Some(configs) = delta.configs() else { return };
+        let touches = |kind| configs.changed().iter().any(|resource| resource.resource_type == kind);
+        if touches(ConfigResourceType::Broker) && self.config.alter(&image.configs) {
+            self.partitions.reconfigure(|_| true, image);
+        }
+        for resource in configs.changed().iter().filter(|r| r.resource_type == ConfigResourceType::Topic) {
+            self.partitions.reconfigure(|topic| topic == resource.name, image);
+        }
+    }
+
+    fn apply_topics(&self, delta: &MetadataDelta, image: &MetadataImage) {
+        let Some(topics) = delta.topics() else { return };
+        let local = topics.local_changes(self.node_id);
+        for (topic, topic_id, index) in &local.deletes {
+            if topic == CONSUMER_OFFSETS {
+                self.groups.partition_lost(*index);
+            }
+            self.partitions.delete(topic, *topic_id, *index);
+        }
+        for replica in &local.followers {
+            if replica.topic == CONSUMER_OFFSETS {
+                self.groups.partition_lost(replica.partition);
+            }
+            self.partitions.follow(replica, image);
+        }
+        for replica in &local.leaders {
+            self.lead(replica, image);
+        }
+        let deleted: Vec<_> = topics
+            .deleted()
+            .values()
+            .map(|topic| groups::DeletedTopic { name: topic.name().to_string(), id: topic.id() })
+            .collect();
+        if !deleted.is_empty() {
+            self.groups.topics_deleted(&deleted);
+        }
+    }
+
+    fn lead(&self, replica: &LocalReplica, image: &MetadataImage) {
+        let Some(partition) = self.partitions.lead(replica, image) else { return };
+        if replica.topic == CONSUMER_OFFSETS && replica.new_leader_epoch {
+            let (groups, epoch) = (self.groups.clone(), replica.registration.leader_epoch);
+            groups.partition_lost(replica.partition);
+            groups.begin_loading(partition, epoch);
+        }
+    }
+}
+
+impl MetadataStateMachine for MetadataPublisher {
+    fn replay(&mut self, batch: CommittedBatch) {
+        let mut follower = self.follower.lock();
+        let replayed = follower.loader.replay(metadata::MetadataBatch {
+            base_offset: batch.base_offset,
+            epoch: batch.epoch,
+            append_timestamp_ms: batch.timestamp,
+            records: &batch.records,
+        });
+        match replayed {
+            Ok(publications) => {
+                publications.into_iter().for_each(|publication| follower.publish(publication));
+            }
+            // Going on would mean to differ from every other node.
+            Err(reason) => {
+                error!(offset = batch.base_offset, %reason, "the metadata log holds a record that cannot be replayed");
+                panic!("metadata at offset {} cannot be replayed: {reason}", batch.base_offset);
+            }
+        }
+    }
+
+    fn snapshot(&self) -> SnapshotRecords {
+        let image = self.follower.lock().loader.image().clone();
+        let version = image.write_options().metadata_version;
+        let records = image.to_records(version).expect("an image that was replayed can be written");
+        Box::new(records.into_iter())
+    }
+
+    fn load(&mut self, snapshot: LoadedSnapshot) {
+        let mut follower = self.follower.lock();
+        let provenance = Provenance {
+            last_contained_offset: snapshot.end_offset - 1,
+            last_contained_epoch: snapshot.epoch,
+            last_contained_log_time_ms: snapshot.last_contained_log_timestamp,
+        };
+        let image = MetadataLoader::load_snapshot(&snapshot.records, provenance)
+            .expect("a snapshot whose checksums match was written from an image");
+        info!(offset = provenance.last_contained_offset, "loaded a metadata snapshot");
+        let delta = MetadataDelta::between(follower.loader.image(), &image);
+        follower.loader = MetadataLoader::new(image.clone());
+        follower.publish(Publication { delta, image });
+    }
+}

@@ -1,0 +1,223 @@
+//! The partitions whose replicas lie on this broker, by name and by id.
+
+use std::sync::Arc;
+
+use config::TopicConfig;
+use hashbrown::HashMap;
+use metadata::{LocalReplica, MetadataImage};
+use parking_lot::RwLock;
+use protocol::{ErrorCode, Uuid};
+use replica::Leadership;
+use storage::LogManager;
+use tracing::{error, info};
+
+use crate::broker_config::DynamicBrokerConfig;
+use crate::clock::Clock;
+use crate::metadata_view::MetadataView;
+use crate::partition::{Partition, TopicPartition};
+
+/// Why a partition cannot be served here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotHere {
+    /// No topic has this name or id.
+    UnknownTopic,
+    /// The topic has no such partition.
+    UnknownPartition,
+    /// The partition exists, on other brokers.
+    Elsewhere,
+    /// Its log directory has failed.
+    Offline,
+}
+
+impl From<NotHere> for ErrorCode {
+    /// As Kafka answers requests that name topics.
+    fn from(not_here: NotHere) -> Self {
+        match not_here {
+            NotHere::UnknownTopic | NotHere::UnknownPartition => ErrorCode::UnknownTopicOrPartition,
+            NotHere::Elsewhere => ErrorCode::NotLeaderOrFollower,
+            NotHere::Offline => ErrorCode::KafkaStorageError,
+        }
+    }
+}
+
+type Topics<K> = HashMap<K, HashMap<i32, Arc<Partition>, foldhash::fast::RandomState>, foldhash::fast::RandomState>;
+
+/// All partitions of this broker.
+pub struct Partitions {
+    node_id: i32,
+    logs: Arc<LogManager>,
+    metadata: Arc<MetadataView>,
+    config: Arc<DynamicBrokerConfig>,
+    clock: Arc<dyn Clock>,
+    held: RwLock<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    by_name: Topics<Arc<str>>,
+    by_id: Topics<Uuid>,
+}
+
+impl Partitions {
+    /// No partitions yet: the metadata brings them.
+    pub fn new(
+        node_id: i32,
+        logs: Arc<LogManager>,
+        metadata: Arc<MetadataView>,
+        config: Arc<DynamicBrokerConfig>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Partitions { node_id, logs, metadata, config, clock, held: RwLock::default() }
+    }
+
+    /// The partition of this topic name, if its replica is here.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn by_name(&self, topic: &str, partition: i32) -> Result<Arc<Partition>, NotHere> {
+        let held = self.held.read();
+        match held.by_name.get(topic).and_then(|partitions| partitions.get(&partition)) {
+            Some(found) => online(found),
+            None => Err(self.missing(self.metadata.image().topics.by_name(topic).map(Arc::as_ref), partition)),
+        }
+    }
+
+    /// The partition of this topic id, if its replica is here.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn by_id(&self, topic_id: Uuid, partition: i32) -> Result<Arc<Partition>, NotHere> {
+        let held = self.held.read();
+        match held.by_id.get(&topic_id).and_then(|partitions| partitions.get(&partition)) {
+            Some(found) => online(found),
+            None => Err(self.missing(self.metadata.image().topics.by_id(topic_id).map(Arc::as_ref), partition)),
+        }
+    }
+
+    fn missing(&self, topic: Option<&metadata::TopicImage>, partition: i32) -> NotHere {
+        match topic {
+            None => NotHere::UnknownTopic,
+            Some(topic) => match topic.partition(partition) {
+                None => NotHere::UnknownPartition,
+                Some(registration) if registration.replicas.contains(&self.node_id) => NotHere::Offline,
+                Some(_) => NotHere::Elsewhere,
+            },
+        }
+    }
+
+    /// Every partition here.
+    pub fn all(&self) -> Vec<Arc<Partition>> {
+        self.held.read().by_name.values().flat_map(|topic| topic.values().cloned()).collect()
+    }
+
+    /// Leads `replica`, creating its log if there is none. None when its log directory does not let us.
+    pub fn lead(&self, replica: &LocalReplica, image: &MetadataImage) -> Option<Arc<Partition>> {
+        let partition = self.obtain(replica, image)?;
+        let registration = &replica.registration;
+        if replica.new_leader_epoch || partition.leader_epoch() != registration.leader_epoch {
+            if let Err(reason) = partition.log.assign_epoch_start(registration.leader_epoch) {
+                error!(topic_partition = %partition.topic_partition, %reason, "cannot begin a leader epoch");
+                return None;
+            }
+            let leadership = Leadership {
+                local_broker_id: self.node_id,
+                leader_epoch: registration.leader_epoch,
+                replicas: registration.replicas.to_vec(),
+                isr: registration.isr.to_vec(),
+                partition_epoch: registration.partition_epoch,
+            };
+            partition.lead(leadership, self.config.current().replication.replica_lag_time_max_ms);
+        } else {
+            let isr = registration.isr.iter().copied().collect();
+            partition.in_sync_replicas_changed(isr, registration.partition_epoch);
+        }
+        Some(partition)
+    }
+
+    /// Keeps the replica without leading it.
+    pub fn follow(&self, replica: &LocalReplica, image: &MetadataImage) {
+        if let Some(partition) = self.obtain(replica, image) {
+            partition.resign();
+        }
+    }
+
+    fn obtain(&self, replica: &LocalReplica, image: &MetadataImage) -> Option<Arc<Partition>> {
+        let held = self.held.read().by_id.get(&replica.topic_id).and_then(|topic| topic.get(&replica.partition)).cloned();
+        if held.is_some() {
+            return held;
+        }
+        let config = Arc::new(self.topic_config(&replica.topic, image));
+        let log = self.logs.get_or_create(&replica.topic, replica.partition, Some(replica.topic_id), config, self.clock.now_ms());
+        let log = match log {
+            Ok(log) => log,
+            Err(reason) => {
+                error!(topic = replica.topic, partition = replica.partition, %reason, "cannot open the log");
+                return None;
+            }
+        };
+        let mut held = self.held.write();
+        let topic: Arc<str> = match held.by_name.get_key_value(replica.topic.as_str()) {
+            Some((topic, _)) => topic.clone(),
+            None => Arc::from(replica.topic.as_str()),
+        };
+        let topic_partition = TopicPartition { topic: topic.clone(), partition: replica.partition };
+        let partition = Partition::new(topic_partition, replica.topic_id, log, self.metadata.clone(), self.clock.clone());
+        held.by_name.entry(topic).or_default().insert(replica.partition, partition.clone());
+        held.by_id.entry(replica.topic_id).or_default().insert(replica.partition, partition.clone());
+        Some(partition)
+    }
+
+    /// Drops the replica and its log.
+    pub fn delete(&self, topic: &str, topic_id: Uuid, partition: i32) {
+        let dropped = {
+            let mut held = self.held.write();
+            let dropped = remove(&mut held.by_id, &topic_id, partition);
+            // A topic of the same name may have been created since.
+            if dropped.is_some() {
+                let is_same = |found: &Arc<Partition>| found.topic_id == topic_id;
+                if held.by_name.get(topic).and_then(|topic| topic.get(&partition)).is_some_and(is_same) {
+                    remove(&mut held.by_name, topic, partition);
+                }
+            }
+            dropped
+        };
+        let Some(dropped) = dropped else { return };
+        dropped.resign();
+        match self.logs.delete(topic, partition, rand::random(), self.clock.now_ms()) {
+            Ok(_) => info!(topic_partition = %dropped.topic_partition, "deleted the log"),
+            Err(reason) => error!(topic_partition = %dropped.topic_partition, %reason, "cannot delete the log"),
+        }
+    }
+
+    /// Takes changed settings over for the topics that `touches` says yes to.
+    pub fn reconfigure(&self, touches: impl Fn(&str) -> bool, image: &MetadataImage) {
+        let held = self.held.read();
+        for (topic, partitions) in held.by_name.iter().filter(|(topic, _)| touches(topic)) {
+            let config = Arc::new(self.topic_config(topic, image));
+            for partition in partitions.values() {
+                partition.reconfigure(config.clone());
+            }
+        }
+    }
+
+    fn topic_config(&self, topic: &str, image: &MetadataImage) -> TopicConfig {
+        TopicConfig::resolve(&self.config.current(), image.configs.of_topic(topic))
+    }
+}
+
+fn online(partition: &Arc<Partition>) -> Result<Arc<Partition>, NotHere> {
+    if partition.log.directory().is_offline() { Err(NotHere::Offline) } else { Ok(partition.clone()) }
+}
+
+fn remove<K, Q>(topics: &mut Topics<K>, topic: &Q, partition: i32) -> Option<Arc<Partition>>
+where
+    K: std::hash::Hash + Eq + std::borrow::Borrow<Q>,
+    Q: std::hash::Hash + Eq + ?Sized,
+{
+    let partitions = topics.get_mut(topic)?;
+    let removed = partitions.remove(&partition);
+    if partitions.is_empty() {
+        topics.remove(topic);
+    }
+    removed
+}

@@ -1,0 +1,103 @@
+//! Topics that come into being because somebody asks for them: `auto.create.topics.enable`, and the internal ones.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::ErrorCode;
+use protocol::messages::CreateTopicsRequest;
+use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use tracing::{info, warn};
+
+use crate::broker_config::DynamicBrokerConfig;
+use crate::controller_client::ControllerClient;
+use crate::group_coordinator::CONSUMER_OFFSETS;
+use crate::metadata_view::MetadataView;
+
+/// Asks the controller for topics that are missing.
+pub struct TopicCreation {
+    controller: ControllerClient,
+    metadata: Arc<MetadataView>,
+    config: Arc<DynamicBrokerConfig>,
+}
+
+impl TopicCreation {
+    /// Creates by way of `controller`.
+    pub fn new(
+        controller: ControllerClient,
+        metadata: Arc<MetadataView>,
+        config: Arc<DynamicBrokerConfig>,
+    ) -> Self {
+        TopicCreation { controller, metadata, config }
+    }
+
+    /// Creates those of `names` that do not exist, where the broker allows it, and waits until they are there. What could not
+    /// be created comes back with its error.
+    pub async fn create_missing(&self, names: &[&str]) -> BTreeMap<String, ErrorCode> {
+        let image = self.metadata.image();
+        let config = self.config.current();
+        let missing: Vec<CreatableTopic> = names
+            .iter()
+            .filter(|name| image.topics.by_name(name).is_none())
+            .filter(|name| controller::topics::names::check(name).is_ok())
+            .filter(|name| config.topics.auto_create_topics_enable || **name == CONSUMER_OFFSETS)
+            .map(|name| self.topic(name))
+            .collect();
+        if missing.is_empty() { BTreeMap::new() } else { self.create(missing).await }
+    }
+
+    /// Creates the topic of committed offsets, whatever `auto.create.topics.enable` says.
+    ///
+    /// # Errors
+    /// The controller's.
+    pub async fn create_consumer_offsets(&self) -> Result<(), ErrorCode> {
+        match self.create(vec![self.topic(CONSUMER_OFFSETS)]).await.into_values().next() {
+            None | Some(ErrorCode::TopicAlreadyExists) => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+
+    async fn create(&self, topics: Vec<CreatableTopic>) -> BTreeMap<String, ErrorCode> {
+        let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
+        let request = CreateTopicsRequest { topics, timeout_ms: 30_000, ..Default::default() };
+        let response = self.controller.create_topics(request).await;
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => return names.into_iter().map(|name| (name, error)).collect(),
+        };
+        let mut refused = BTreeMap::new();
+        for topic in response.topics {
+            match ErrorCode::from_i16(topic.error_code).unwrap_or(ErrorCode::UnknownServerError) {
+                ErrorCode::None => info!(topic = topic.name, "created the topic for whoever asked for it"),
+                ErrorCode::TopicAlreadyExists => {}
+                error => {
+                    warn!(topic = topic.name, error = error.name(), message = topic.error_message, "not created");
+                    refused.insert(topic.name, error);
+                }
+            }
+        }
+        refused
+    }
+
+    fn topic(&self, name: &str) -> CreatableTopic {
+        let topic = CreatableTopic { name: name.to_string(), ..Default::default() };
+        if name != CONSUMER_OFFSETS {
+            return CreatableTopic { num_partitions: -1, replication_factor: -1, ..topic };
+        }
+        let config = self.config.current();
+        let setting = |name: &str, value: String| CreatableTopicConfig {
+            name: name.to_string(),
+            value: Some(value),
+            ..Default::default()
+        };
+        CreatableTopic {
+            num_partitions: config.groups.offsets_topic_num_partitions,
+            replication_factor: config.groups.offsets_topic_replication_factor,
+            configs: vec![
+                setting("cleanup.policy", "compact".to_string()),
+                setting("compression.type", "producer".to_string()),
+                setting("segment.bytes", config.groups.offsets_topic_segment_bytes.to_string()),
+            ],
+            ..topic
+        }
+    }
+}

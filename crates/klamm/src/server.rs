@@ -1,0 +1,79 @@
+//! `klamm server`: reads the configuration, starts the node, and stops it when asked to.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use config::{BrokerConfig, LaunchSources, VariableSource};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+/// What `klamm server` takes.
+#[derive(Args)]
+pub struct Options {
+    /// A server.properties file as Apache Kafka reads it; without one the node keeps its data in ./klamm-data and listens on 9092.
+    properties: Option<PathBuf>,
+    /// Sets a key, over the file and the environment.
+    #[arg(long = "override", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(options: &Options) -> Result<()> {
+    let filter = EnvFilter::try_from_env("KLAMM_LOG").unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).init();
+    let configuration = read_configuration(options)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let node = broker::Node::start(configuration).await?;
+        for listener in node.listeners() {
+            info!(listener = %listener.name, address = %listener.address, "listening");
+        }
+        tokio::select! {
+            _ = terminate.recv() => info!("stopping on SIGTERM"),
+            _ = interrupt.recv() => info!("stopping on SIGINT"),
+            reason = node.failed() => warn!(%reason, "stopping"),
+        }
+        node.stop().await.context("the node did not stop cleanly")
+    })
+}
+
+/// File, environment and command line, the later over the earlier.
+fn read_configuration(options: &Options) -> Result<BrokerConfig> {
+    let file = match &options.properties {
+        Some(path) => {
+            let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let properties = config::properties::parse(&bytes);
+            Some(properties.with_context(|| format!("{} is no properties file", path.display()))?)
+        }
+        None => None,
+    };
+    let overrides = options.overrides.iter().map(|text| config::properties::parse_override(text));
+    let sources = LaunchSources {
+        file,
+        environment: std::env::vars().collect(),
+        overrides: overrides.collect::<Result<_, _>>()?,
+    };
+    let settings = config::launch::merge(&sources, &ProcessVariables)?;
+    for warning in config::warnings(&settings) {
+        warn!("{warning}");
+    }
+    Ok(BrokerConfig::from_properties(&settings)?)
+}
+
+/// What `${env:X}` and `${file:PATH:KEY}` stand for.
+struct ProcessVariables;
+
+impl VariableSource for ProcessVariables {
+    fn environment(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
+        fs::read(path).map_err(|error| error.to_string())
+    }
+}
