@@ -3,6 +3,7 @@
 mod admin;
 mod bench;
 mod expiry;
+mod hostile;
 mod join;
 mod leave;
 mod offsets;
