@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use protocol::{
-    Message, Uuid, Writer,
+    Message, Writer,
     control_records::{KRaftVersionRecord, LeaderChangeMessage, VotersRecord, leader_change_message},
 };
 use records::{Batch, BatchBuilder, ControlRecordType};
@@ -40,21 +40,17 @@ pub(crate) fn leader_change_batch(
     leader_id: i32,
     voters: &Membership,
 ) -> Result<Bytes, QuorumError> {
-    let voter = |voter_id, voter_directory_id: Uuid| leader_change_message::Voter {
-        voter_id,
-        voter_directory_id,
-        ..Default::default()
-    };
-    let directory_of = |id| voters.get_node(&id).map(|node| node.directory_id).unwrap_or_default();
+    let voter = |voter_id| leader_change_message::Voter { voter_id, ..Default::default() };
     let message = LeaderChangeMessage {
-        version: 1,
+        version: 0,
         leader_id,
-        voters: voters.voter_ids().map(|id| voter(id, directory_of(id))).collect(),
+        voters: voters.voter_ids().map(voter).collect(),
         // Raft does not tell who else voted for the leader.
-        granting_voters: vec![voter(leader_id, directory_of(leader_id))],
+        granting_voters: vec![voter(leader_id)],
         ..Default::default()
     };
-    control_batch(place, &[(ControlRecordType::LeaderChange, encode(&message, 1)?)])
+    // KAFKA: its readers expect version 0 whatever the record says, so directory ids cannot go along.
+    control_batch(place, &[(ControlRecordType::LeaderChange, encode(&message, 0)?)])
 }
 
 /// Announces the voters. The first one of a log says the version of the protocol, too, as Kafka's do.
@@ -131,4 +127,50 @@ pub(crate) fn control_records(batch: &Batch) -> Result<Vec<(ControlRecordType, B
 /// Values of a batch of metadata records.
 pub(crate) fn record_values(batch: &Batch) -> Result<Vec<Bytes>, QuorumError> {
     batch.records(RECORD_BYTES_MAX)?.map(|record| Ok(record?.value.unwrap_or_default())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use protocol::{
+        control_records::SnapshotFooterRecord,
+        metadata_records::{MetadataRecord, NoOpRecord},
+    };
+
+    use super::*;
+
+    fn checksum(batch: Bytes) -> u32 {
+        records::batches(&batch).next().expect("a batch").expect("a whole one").header.crc
+    }
+
+    /// Offsets, times and checksums of batches in the metadata log of a node of Apache Kafka 4.4.0.
+    #[test]
+    fn batches_are_those_of_kafka() {
+        let voters = Membership::from(BTreeMap::from([(1, Default::default())]));
+        let place = Place { base_offset: 0, epoch: 1, now_ms: 1_795_265_546_372 };
+        assert_eq!(checksum(leader_change_batch(place, 1, &voters).unwrap()), 666_899_002);
+        let no_op = MetadataRecord::NoOp(NoOpRecord::default()).encode_framed().unwrap();
+        assert_eq!(checksum(metadata_batch(10, 1, 1_795_265_547_464, &[no_op])), 2_805_215_200);
+        let place = Place { base_offset: 7, epoch: 0, now_ms: 1_795_265_540_011 };
+        let footer = encode(&SnapshotFooterRecord::default(), 0).unwrap();
+        let footer = control_batch(place, &[(ControlRecordType::SnapshotFooter, footer)]).unwrap();
+        assert_eq!(checksum(footer), 1_440_377_531);
+    }
+
+    #[test]
+    fn what_a_batch_is_survives_being_written() {
+        let voters = Membership::from(BTreeMap::from([(1, Default::default()), (4, Default::default())]));
+        let place = Place { base_offset: 5, epoch: 2, now_ms: 1_000 };
+        let payload = |bytes: Bytes| payload_of(&records::batches(&bytes).next().unwrap().unwrap()).unwrap();
+        assert_eq!(payload(leader_change_batch(place, 4, &voters).unwrap()), Payload::LeaderChange);
+        for is_first in [true, false] {
+            assert_eq!(
+                payload(voters_batch(place, &voters, is_first).unwrap()),
+                Payload::Voters(voters.clone())
+            );
+        }
+        let records = payload(metadata_batch(5, 2, 1_000, &[Bytes::from_static(b"record")]));
+        assert_eq!(records, Payload::Records(Default::default()));
+    }
 }

@@ -235,8 +235,12 @@ impl LogManager {
             PartitionLog::open(place, topic, 0, config, expiration_ms, known, now_ms)?
         } else {
             directory.forget_before_create(CLUSTER_METADATA_TOPIC, 0)?;
-            Arc::new(PartitionLog::create(place, topic, 0, Some(topic_id), config, expiration_ms, now_ms)?)
+            Arc::new(PartitionLog::create(place, topic, 0, None, config, expiration_ms, now_ms)?)
         };
+        if log.topic_id().is_none() {
+            // Durable before the first record: nobody could say later what a torn id was.
+            log.assign_topic_id(topic_id)?;
+        }
         directory.add_log(Arc::clone(&log));
         Ok(log)
     }
