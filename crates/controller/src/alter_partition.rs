@@ -1,13 +1,11 @@
 //! Leaders change their in-sync replicas (AlterPartition, key 56, v2-3).
 
 use metadata::{LeaderRecoveryState, MetadataImage, NO_LEADER_CHANGE, PartitionRegistration, TopicImage};
-use protocol::messages::alter_partition_request::{
-    BrokerState as IsrMember, PartitionData as PartitionWish,
-};
+use protocol::ErrorCode;
+use protocol::messages::alter_partition_request::{BrokerState as IsrMember, PartitionData as PartitionWish};
 use protocol::messages::alter_partition_response::{PartitionData, TopicData};
 use protocol::messages::{AlterPartitionRequest, AlterPartitionResponse};
 use protocol::metadata_records::{MetadataRecord, PartitionChangeRecord};
-use protocol::ErrorCode;
 
 use crate::result::{ApiError, ControllerResult};
 use crate::settings::Controller;
@@ -66,11 +64,8 @@ impl Controller {
         let partition_index = wish.partition_index;
         let partition = topic.partition(partition_index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let new_isr: Vec<IsrMember> = if api_version < FIRST_VERSION_WITH_BROKER_EPOCHS {
-            let member = |id: &i32| IsrMember {
-                broker_id: *id,
-                broker_epoch: ANY_BROKER_EPOCH,
-                ..Default::default()
-            };
+            let member =
+                |id: &i32| IsrMember { broker_id: *id, broker_epoch: ANY_BROKER_EPOCH, ..Default::default() };
             wish.new_isr.iter().map(member).collect()
         } else {
             wish.new_isr_with_epochs.clone()
@@ -81,12 +76,11 @@ impl Controller {
         }
         let is_active = |id| image.cluster.is_active(id);
         let election = self.election_of(image, topic.name());
-        let change =
-            self.change_partition(image, topic, (partition_index, partition), is_active, |change| {
-                change.election = election;
-                change.target_isr = new_isr.iter().map(|member| member.broker_id).collect();
-                change.target_recovery_state = recovery_state;
-            });
+        let change = self.change_partition(image, topic, (partition_index, partition), is_active, |change| {
+            change.election = election;
+            change.target_isr = new_isr.iter().map(|member| member.broker_id).collect();
+            change.target_recovery_state = recovery_state;
+        });
         let mut now = PartitionRegistration::clone(partition);
         if let Some(change) = &change {
             now = now.merge(change).map_err(|_| ErrorCode::UnknownServerError)?;
@@ -143,7 +137,8 @@ fn check_wish(
     if !has_leader || !distinct || !among_replicas {
         return Err(ErrorCode::InvalidRequest);
     }
-    let state = LeaderRecoveryState::from_code(wish.leader_recovery_state).ok_or(ErrorCode::InvalidRequest)?;
+    let state =
+        LeaderRecoveryState::from_code(wish.leader_recovery_state).ok_or(ErrorCode::InvalidRequest)?;
     let recovering = state == LeaderRecoveryState::Recovering;
     let was_recovered = partition.leader_recovery_state == LeaderRecoveryState::Recovered;
     if recovering && (ids.len() > 1 || was_recovered) {

@@ -179,10 +179,9 @@ impl Controller {
         let stale = |message: String| Err(ApiError::new(ErrorCode::StaleBrokerEpoch, message));
         match image.cluster.broker(broker_id) {
             None => stale(format!("No broker registration found for broker id {broker_id}")),
-            Some(broker) if broker.epoch != broker_epoch => stale(format!(
-                "Expected broker epoch {}, but got broker epoch {broker_epoch}",
-                broker.epoch
-            )),
+            Some(broker) if broker.epoch != broker_epoch => {
+                stale(format!("Expected broker epoch {}, but got broker epoch {broker_epoch}", broker.epoch))
+            }
             Some(_) => Ok(()),
         }
     }

@@ -184,7 +184,8 @@ impl Controller {
                 return Err(invalid_request(format!("Node id must be an integer, but it is: {name}")));
             };
             if id != receiving_broker {
-                let message = format!("Unexpected broker id, expected {receiving_broker}, but received {name}");
+                let message =
+                    format!("Unexpected broker id, expected {receiving_broker}, but received {name}");
                 return Err(invalid_request(message));
             }
         }
@@ -277,8 +278,9 @@ impl Controller {
                 let id: i32 =
                     name.parse().map_err(|_| invalid_request(format!("Invalid broker name {name}")))?;
                 let known = image.cluster.broker(id).is_some() || self.settings.quorum_node_ids.contains(&id);
-                let unknown =
-                    || ApiError::new(ErrorCode::BrokerIdNotRegistered, format!("No node with id {id} found."));
+                let unknown = || {
+                    ApiError::new(ErrorCode::BrokerIdNotRegistered, format!("No node with id {id} found."))
+                };
                 if known { Ok(()) } else { Err(unknown()) }
             }
             _ => Ok(()),

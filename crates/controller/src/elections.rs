@@ -80,7 +80,8 @@ impl Controller {
         let topic = image.topics.by_name(topic_name);
         let topic = topic.ok_or_else(|| unknown(format!("No such topic as {topic_name}")))?;
         let partition = topic.partition(number);
-        let partition = partition.ok_or_else(|| unknown(format!("No such partition as {topic_name}-{number}")))?;
+        let partition =
+            partition.ok_or_else(|| unknown(format!("No such partition as {topic_name}-{number}")))?;
         let (needed, unavailable) = match election {
             Election::Unclean => (!partition.has_leader(), ErrorCode::EligibleLeadersNotAvailable),
             _ => (!partition.has_preferred_leader(), ErrorCode::PreferredLeaderNotAvailable),
@@ -100,7 +101,9 @@ impl Controller {
         election: Election,
     ) -> Option<PartitionChangeRecord> {
         let is_active = |id| image.cluster.is_active(id);
-        self.change_partition(image, topic, (number, partition), is_active, |change| change.election = election)
+        self.change_partition(image, topic, (number, partition), is_active, |change| {
+            change.election = election
+        })
     }
 
     fn elections(

@@ -219,7 +219,9 @@ impl Controller {
             Some(needs) if has < needs => Err(invalid_update(
                 name,
                 level,
-                format!("{name} could not be set to {level} because it depends on {METADATA_VERSION_FEATURE} level {needs}"),
+                format!(
+                    "{name} could not be set to {level} because it depends on {METADATA_VERSION_FEATURE} level {needs}"
+                ),
             )),
             _ => Ok(()),
         }

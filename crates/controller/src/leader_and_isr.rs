@@ -1,8 +1,6 @@
 //! What the coming and going of brokers means for the partitions they hold.
 
-use metadata::{
-    MetadataImage, NO_LEADER, PartitionRegistration, TopicImage, directory_id,
-};
+use metadata::{MetadataImage, NO_LEADER, PartitionRegistration, TopicImage, directory_id};
 use protocol::Uuid;
 use protocol::metadata_records::{
     BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord, UnregisterBrokerRecord,
@@ -105,7 +103,12 @@ impl Controller {
     }
 
     /// A broker's session ended, or it asked for it: it leads nothing and is in no ISR.
-    pub(crate) fn broker_fenced(&self, image: &MetadataImage, broker_id: i32, records: &mut Vec<MetadataRecord>) {
+    pub(crate) fn broker_fenced(
+        &self,
+        image: &MetadataImage,
+        broker_id: i32,
+        records: &mut Vec<MetadataRecord>,
+    ) {
         let Some(broker) = image.cluster.broker(broker_id) else { return };
         let affected = Affected { leaving: Some(broker_id), ..Affected::default() };
         self.leader_and_isr_updates(image, affected, |_, _, p| p.isr.contains(&broker_id), records);

@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use metadata::{
-    LeaderRecoveryState, MetadataVersion, NO_LEADER, NO_LEADER_CHANGE, PartitionRegistration,
-};
+use metadata::{LeaderRecoveryState, MetadataVersion, NO_LEADER, NO_LEADER_CHANGE, PartitionRegistration};
 use protocol::Uuid;
 use protocol::metadata_records::PartitionChangeRecord;
 
@@ -100,7 +98,8 @@ impl<'a> PartitionChange<'a> {
         self.populate_target_elr();
         self.elect(&mut record);
         // A leader that goes on must still notice that followers were taken away: it needs a new epoch.
-        if record.leader == NO_LEADER_CHANGE && !contains_all(&self.target_replicas, &self.partition.replicas) {
+        if record.leader == NO_LEADER_CHANGE && !contains_all(&self.target_replicas, &self.partition.replicas)
+        {
             record.leader = self.partition.leader;
         }
         self.write_elr(&mut record);
@@ -139,7 +138,11 @@ impl<'a> PartitionChange<'a> {
         }
         let mut candidates = self.target_elr.clone();
         candidates.extend(self.partition.isr.iter().filter(|id| !self.target_elr.contains(id)));
-        candidates.retain(|id| !self.target_isr.contains(id) && !self.unclean_shutdown_replicas.contains(id));
+        candidates.retain(|id| {
+            self.target_replicas.contains(id)
+                && !self.target_isr.contains(id)
+                && !self.unclean_shutdown_replicas.contains(id)
+        });
         candidates.sort_unstable();
         self.target_elr = candidates;
     }

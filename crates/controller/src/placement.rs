@@ -148,12 +148,14 @@ pub fn place(
     };
     let mut racks = RackList::new(brokers, randomness);
     if racks.unfenced_count == 0 {
-        return Err("All brokers are currently fenced.".to_owned());
+        return Err(
+            "All brokers are currently fenced, or have all their log directories cordoned.".to_owned()
+        );
     }
     if replica_count > brokers.len() {
         return Err(format!(
             "The target replication factor of {replication_factor} cannot be reached because only {} broker(s) \
-             are registered.",
+             are registered or some brokers have all their log directories cordoned.",
             brokers.len()
         ));
     }
@@ -217,9 +219,13 @@ mod tests {
         let fail = |factor, brokers: &[_]| place(1, factor, brokers, &mut Randomness::new(1)).unwrap_err();
         assert_eq!(
             fail(3, &[broker(0, None, false)]),
-            "The target replication factor of 3 cannot be reached because only 1 broker(s) are registered."
+            "The target replication factor of 3 cannot be reached because only 1 broker(s) are registered or some \
+             brokers have all their log directories cordoned."
         );
-        assert_eq!(fail(1, &[broker(0, None, true)]), "All brokers are currently fenced.");
+        assert_eq!(
+            fail(1, &[broker(0, None, true)]),
+            "All brokers are currently fenced, or have all their log directories cordoned."
+        );
         assert_eq!(
             fail(0, &[broker(0, None, false)]),
             "Invalid replication factor 0: the replication factor must be positive."

@@ -46,9 +46,8 @@ pub(crate) fn completed(
     if removing.is_empty() && adding.is_empty() {
         return None;
     }
-    let without = |ids: &[i32]| -> Vec<i32> {
-        ids.iter().copied().filter(|id| !removing.contains(id)).collect()
-    };
+    let without =
+        |ids: &[i32]| -> Vec<i32> { ids.iter().copied().filter(|id| !removing.contains(id)).collect() };
     let (replicas, isr) = (without(replicas), without(isr));
     let nothing_left = !removing.is_empty() && (replicas.is_empty() || isr.is_empty());
     let all_in_sync = replicas.iter().all(|id| isr.contains(id));

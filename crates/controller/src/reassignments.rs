@@ -10,8 +10,8 @@ use protocol::messages::list_partition_reassignments_response::{
     OngoingPartitionReassignment, OngoingTopicReassignment,
 };
 use protocol::messages::{
-    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, ListPartitionReassignmentsRequest,
-    ListPartitionReassignmentsResponse,
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
 };
 use protocol::metadata_records::{MetadataRecord, PartitionChangeRecord};
 
@@ -72,7 +72,8 @@ impl Controller {
         let topic = image.topics.by_name(name);
         let topic = topic.ok_or_else(|| unknown(format!("Unable to find a topic named {name}.")))?;
         let partition = topic.partition(number);
-        let partition = partition.ok_or_else(|| unknown(format!("Unable to find partition {name}:{number}.")))?;
+        let partition =
+            partition.ok_or_else(|| unknown(format!("Unable to find partition {name}:{number}.")))?;
         match &target.replicas {
             None => self.cancel_reassignment(image, topic, (number, partition)),
             Some(replicas) => {
@@ -153,8 +154,11 @@ impl Controller {
         };
         let of_topic = |topic: &TopicImage, partitions: Vec<OngoingPartitionReassignment>| {
             let name = topic.name().to_owned();
-            (!partitions.is_empty())
-                .then(|| OngoingTopicReassignment { name, partitions, ..Default::default() })
+            (!partitions.is_empty()).then(|| OngoingTopicReassignment {
+                name,
+                partitions,
+                ..Default::default()
+            })
         };
         let topics = match &request.topics {
             None => image

@@ -39,7 +39,10 @@ pub(crate) fn check_manual_assignment(
     replication_factor: Option<usize>,
 ) -> Result<(), ApiError> {
     let invalid = |what: String| {
-        Err(ApiError::new(ErrorCode::InvalidReplicaAssignment, format!("The manual partition assignment includes {what}")))
+        Err(ApiError::new(
+            ErrorCode::InvalidReplicaAssignment,
+            format!("The manual partition assignment includes {what}"),
+        ))
     };
     if replicas.is_empty() {
         return invalid("an empty replica list.".to_owned());

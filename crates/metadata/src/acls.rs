@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use protocol::Uuid;
-use protocol::metadata_records::{
-    AccessControlEntryRecord, MetadataRecord, RemoveAccessControlEntryRecord,
-};
+use protocol::metadata_records::{AccessControlEntryRecord, MetadataRecord, RemoveAccessControlEntryRecord};
 use rpds::RedBlackTreeMapSync;
 
 use crate::error::MetadataError;

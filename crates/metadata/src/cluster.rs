@@ -56,19 +56,21 @@ impl ControllerRegistration {
     }
 
     fn to_record(&self) -> MetadataRecord {
-        let end_point = |(name, endpoint): (&String, &Endpoint)| register_controller_record::ControllerEndpoint {
-            name: name.clone(),
-            host: endpoint.host.clone(),
-            port: endpoint.port,
-            security_protocol: endpoint.security_protocol,
-            ..Default::default()
-        };
-        let feature = |(name, range): (&String, &VersionRange)| register_controller_record::ControllerFeature {
-            name: name.clone(),
-            min_supported_version: range.min,
-            max_supported_version: range.max,
-            ..Default::default()
-        };
+        let end_point =
+            |(name, endpoint): (&String, &Endpoint)| register_controller_record::ControllerEndpoint {
+                name: name.clone(),
+                host: endpoint.host.clone(),
+                port: endpoint.port,
+                security_protocol: endpoint.security_protocol,
+                ..Default::default()
+            };
+        let feature =
+            |(name, range): (&String, &VersionRange)| register_controller_record::ControllerFeature {
+                name: name.clone(),
+                min_supported_version: range.min,
+                max_supported_version: range.max,
+                ..Default::default()
+            };
         MetadataRecord::RegisterController(RegisterControllerRecord {
             controller_id: self.id,
             incarnation_id: self.incarnation_id,

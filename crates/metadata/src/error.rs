@@ -60,9 +60,6 @@ pub enum MetadataError {
     /// A `metadata.version` that this build does not know.
     #[error("metadata.version {0} is not supported; known levels are {1} to {2}")]
     UnsupportedMetadataVersion(i16, i16, i16),
-    /// A record type that belongs to no image here.
-    #[error("records of type {0} are not supported")]
-    UnsupportedRecord(&'static str),
     /// A Begin, End or AbortTransactionRecord out of turn.
     #[error("metadata transaction: {0}")]
     Transaction(&'static str),

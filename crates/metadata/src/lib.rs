@@ -31,9 +31,7 @@ pub use features::{FeaturesImage, KRAFT_VERSION_FEATURE};
 pub use image::{ELIGIBLE_LEADER_REPLICAS_FEATURE, MetadataImage};
 pub use loader::{MetadataBatch, MetadataLoader, Publication};
 pub use metadata_version::{METADATA_VERSION_FEATURE, MetadataVersion};
-pub use partition::{
-    LeaderRecoveryState, NO_LEADER, NO_LEADER_CHANGE, PartitionRegistration, WriteOptions,
-};
+pub use partition::{LeaderRecoveryState, NO_LEADER, NO_LEADER_CHANGE, PartitionRegistration, WriteOptions};
 pub use producer_ids::ProducerIdsImage;
 pub use provenance::Provenance;
 pub use topics::{LocalReplica, LocalReplicaChanges, TopicDelta, TopicImage, TopicsDelta, TopicsImage};

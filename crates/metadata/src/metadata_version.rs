@@ -54,9 +54,7 @@ impl MetadataVersion {
     pub fn from_feature_level(level: i16) -> Result<Self, MetadataError> {
         match LEVELS.iter().find(|known| known.0 == level) {
             Some(known) => Ok(Self(known.0)),
-            None => {
-                Err(MetadataError::UnsupportedMetadataVersion(level, Self::MINIMUM.0, Self::LATEST.0))
-            }
+            None => Err(MetadataError::UnsupportedMetadataVersion(level, Self::MINIMUM.0, Self::LATEST.0)),
         }
     }
 

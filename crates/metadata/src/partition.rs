@@ -216,12 +216,7 @@ impl PartitionRegistration {
             return None;
         }
         let partition_epoch = self.partition_epoch + 1;
-        Some(Self {
-            elr: Box::default(),
-            last_known_elr: Box::default(),
-            partition_epoch,
-            ..self.clone()
-        })
+        Some(Self { elr: Box::default(), last_known_elr: Box::default(), partition_epoch, ..self.clone() })
     }
 }
 

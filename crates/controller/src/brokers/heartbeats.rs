@@ -90,8 +90,11 @@ impl BrokerHeartbeats {
 
     /// Forgets and returns one incarnation whose session has ended: broker and epoch.
     pub(super) fn take_expired(&mut self, now_ms: i64) -> Option<(i32, i64)> {
-        let expired =
-            self.contact_times_ms.iter().find(|(_, contact)| self.is_expired(**contact, now_ms)).map(|(k, _)| *k)?;
+        let expired = self
+            .contact_times_ms
+            .iter()
+            .find(|(_, contact)| self.is_expired(**contact, now_ms))
+            .map(|(k, _)| *k)?;
         self.contact_times_ms.remove(&expired);
         Some(expired)
     }
@@ -119,9 +122,13 @@ impl BrokerHeartbeats {
         if current != BrokerState::ControlledShutdown {
             self.shutdown_offsets.remove(&request.broker_id);
         }
+        // Who wanted to stop and was fenced meanwhile comes back only as a new incarnation: until then its registration
+        // says that it is stopping, and it could not lead.
+        let stopping =
+            image.cluster.broker(request.broker_id).is_some_and(|broker| broker.in_controlled_shutdown);
         match current {
             BrokerState::Fenced if request.want_shut_down => BrokerState::ShutdownNow,
-            BrokerState::Fenced if !request.want_fence && is_caught_up => BrokerState::Unfenced,
+            BrokerState::Fenced if !request.want_fence && is_caught_up && !stopping => BrokerState::Unfenced,
             BrokerState::Fenced => BrokerState::Fenced,
             BrokerState::Unfenced if request.want_fence && request.want_shut_down => BrokerState::ShutdownNow,
             BrokerState::Unfenced if request.want_fence => BrokerState::Fenced,

@@ -26,7 +26,8 @@ impl DeleteAccess<'_> {
 }
 
 fn result(name: Option<&str>, topic_id: Uuid, error: Option<ApiError>) -> DeletableTopicResult {
-    let (error_code, error_message) = error.map_or((ErrorCode::None, None), |error| (error.code, error.message));
+    let (error_code, error_message) =
+        error.map_or((ErrorCode::None, None), |error| (error.code, error.message));
     DeletableTopicResult {
         name: name.map(str::to_owned),
         topic_id,
@@ -94,7 +95,10 @@ impl Controller {
         let ids = request.topics.iter().filter(|state| state.name.is_none() && !state.topic_id.is_zero());
         let ids = Given::of(ids.map(|state| state.topic_id));
         responses.extend(
-            names.repeated.iter().map(|name| result(Some(name), Uuid::ZERO, invalid("Duplicate topic name."))),
+            names
+                .repeated
+                .iter()
+                .map(|name| result(Some(name), Uuid::ZERO, invalid("Duplicate topic name."))),
         );
         responses.extend(ids.repeated.iter().map(|id| result(None, *id, invalid("Duplicate topic id."))));
 

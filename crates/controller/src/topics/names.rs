@@ -84,8 +84,9 @@ mod tests {
             assert_eq!(check(name), Err(message));
         }
         let long = "a".repeat(250);
-        let message =
-            format!("Topic name is invalid: the length of '{long}' is longer than the max allowed length 249");
+        let message = format!(
+            "Topic name is invalid: the length of '{long}' is longer than the max allowed length 249"
+        );
         assert_eq!(check(&long), Err(message));
     }
 }

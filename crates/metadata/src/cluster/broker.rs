@@ -141,7 +141,8 @@ impl BrokerRegistration {
 
     pub(super) fn change(&mut self, record: &BrokerRegistrationChangeRecord) -> Result<(), MetadataError> {
         const NAME: &str = "BrokerRegistrationChangeRecord";
-        let invalid = |field, value: i8| MetadataError::InvalidField { record: NAME, field, value: value.into() };
+        let invalid =
+            |field, value: i8| MetadataError::InvalidField { record: NAME, field, value: value.into() };
         self.fenced = match record.fenced {
             0 => self.fenced,
             1 => true,

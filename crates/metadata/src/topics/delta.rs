@@ -110,9 +110,8 @@ impl TopicsDelta {
             if before.is_some_and(|before| Arc::ptr_eq(before, topic) || before == topic) {
                 continue;
             }
-            let base = before
-                .cloned()
-                .unwrap_or_else(|| Arc::new(TopicImage::new(topic.name.clone(), topic.id)));
+            let base =
+                before.cloned().unwrap_or_else(|| Arc::new(TopicImage::new(topic.name.clone(), topic.id)));
             let changes = topic
                 .partitions()
                 .filter(|(number, now)| base.partition(*number) != Some(*now))
@@ -151,7 +150,8 @@ impl TopicsDelta {
             Some(topic) => !self.deleted.contains_key(&topic.id),
             None => false,
         };
-        let id_taken = self.changed.contains_key(&record.topic_id) || self.base.by_id(record.topic_id).is_some();
+        let id_taken =
+            self.changed.contains_key(&record.topic_id) || self.base.by_id(record.topic_id).is_some();
         if name_taken || id_taken || self.created.contains_key(&record.name) {
             return Err(MetadataError::DuplicateTopic { name: record.name.clone(), id: record.topic_id });
         }
@@ -174,7 +174,11 @@ impl TopicsDelta {
         let partition = PartitionRegistration::from_record(record)?;
         if record.partition_id < 0 {
             let value = record.partition_id.into();
-            return Err(MetadataError::InvalidField { record: "PartitionRecord", field: "PartitionId", value });
+            return Err(MetadataError::InvalidField {
+                record: "PartitionRecord",
+                field: "PartitionId",
+                value,
+            });
         }
         self.topic_mut(record.topic_id)?.changes.insert(record.partition_id, Arc::new(partition));
         Ok(())
