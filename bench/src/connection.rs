@@ -110,7 +110,13 @@ pub fn encode<R: Request>(version: i16, request: &R) -> Result<Vec<u8>> {
 }
 
 /// A Produce frame with one batch of about `batch_bytes`, filled with records of `record_bytes`, and its number of records.
-pub fn produce_frame(topic: &str, partition: i32, acks: i16, batch_bytes: usize, record_bytes: usize) -> Result<(Vec<u8>, usize)> {
+pub fn produce_frame(
+    topic: &str,
+    partition: i32,
+    acks: i16,
+    batch_bytes: usize,
+    record_bytes: usize,
+) -> Result<(Vec<u8>, usize)> {
     let mut builder = BatchBuilder::new(0);
     // Bytes that do not repeat, so that nothing on the way gains from a pattern.
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
@@ -124,8 +130,13 @@ pub fn produce_frame(topic: &str, partition: i32, acks: i16, batch_bytes: usize,
         builder.append(1_700_000_000_000, None, Some(&value), &[]);
         count += 1;
     }
-    let data = PartitionProduceData { index: partition, records: Some(Records::from(builder.build())), ..Default::default() };
-    let topic = TopicProduceData { name: topic.to_string(), partition_data: vec![data], ..Default::default() };
+    let data = PartitionProduceData {
+        index: partition,
+        records: Some(Records::from(builder.build())),
+        ..Default::default()
+    };
+    let topic =
+        TopicProduceData { name: topic.to_string(), partition_data: vec![data], ..Default::default() };
     let request = ProduceRequest { acks, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() };
     Ok((encode(PRODUCE_VERSION, &request)?, count))
 }
@@ -153,13 +164,8 @@ pub fn fetch_frame(topic: &str, partition: i32, offset: i64, max_bytes: i32) -> 
         ..Default::default()
     };
     let topic = FetchTopic { topic: topic.to_string(), partitions: vec![partition], ..Default::default() };
-    let request = FetchRequest {
-        max_wait_ms: 500,
-        min_bytes: 1,
-        max_bytes,
-        topics: vec![topic],
-        ..Default::default()
-    };
+    let request =
+        FetchRequest { max_wait_ms: 500, min_bytes: 1, max_bytes, topics: vec![topic], ..Default::default() };
     encode(FETCH_VERSION, &request)
 }
 

@@ -50,7 +50,8 @@ impl fmt::Display for Table {
         writeln!(formatter, "| workload | unit | Klamm | Apache Kafka 4.4.0 | ratio (min–max) |")?;
         writeln!(formatter, "|---|---|---|---|---|")?;
         for row in &self.rows {
-            let ratios: Vec<f64> = row.klamm.iter().zip(&row.kafka).map(|(ours, theirs)| ours / theirs).collect();
+            let ratios: Vec<f64> =
+                row.klamm.iter().zip(&row.kafka).map(|(ours, theirs)| ours / theirs).collect();
             writeln!(
                 formatter,
                 "| {} | {} | {:.2} | {:.2} | **{:.3}** ({:.3}–{:.3}) |",

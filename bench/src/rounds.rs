@@ -80,12 +80,32 @@ const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "one 100-byte record, 16 connections",
-        arguments: &["produce", "--batch-bytes", "1", "--record-bytes", "100", "--depth", "1", "--connections", "16"],
+        arguments: &[
+            "produce",
+            "--batch-bytes",
+            "1",
+            "--record-bytes",
+            "100",
+            "--depth",
+            "1",
+            "--connections",
+            "16",
+        ],
         measure: Measure::CpuPerRequest,
     },
     Workload {
         name: "one 100-byte record, 256 connections",
-        arguments: &["produce", "--batch-bytes", "1", "--record-bytes", "100", "--depth", "1", "--connections", "256"],
+        arguments: &[
+            "produce",
+            "--batch-bytes",
+            "1",
+            "--record-bytes",
+            "100",
+            "--depth",
+            "1",
+            "--connections",
+            "256",
+        ],
         measure: Measure::CpuPerRequest,
     },
     Workload {
@@ -102,7 +122,8 @@ const WORKLOADS: &[Workload] = &[
 
 /// Runs all rounds and prints the table.
 pub fn compare(options: &Options) -> Result<()> {
-    let klamm = Kind::Klamm { binary: options.klamm.canonicalize().context("--klamm")?, overrides: Vec::new() };
+    let klamm =
+        Kind::Klamm { binary: options.klamm.canonicalize().context("--klamm")?, overrides: Vec::new() };
     let kafka = Kind::Kafka { jars: options.kafka_jars.canonicalize().context("--kafka-jars")? };
     let mut table = Table::default();
     for round in 1..=options.rounds {
@@ -121,7 +142,12 @@ fn turn(kind: &Kind, options: &Options, record: &mut dyn FnMut(&str, &'static st
     let mut connection = Connection::open(&server.address)?;
     connection.create_topic("warm", 1, &[("retention.bytes", "268435456"), ("segment.bytes", "67108864")])?;
     load(&server, "warm", &["produce", "--batch-bytes", "16384"], options.seconds)?;
-    load(&server, "warm", &["produce", "--batch-bytes", "1", "--record-bytes", "100", "--depth", "1"], options.seconds)?;
+    load(
+        &server,
+        "warm",
+        &["produce", "--batch-bytes", "1", "--record-bytes", "100", "--depth", "1"],
+        options.seconds,
+    )?;
     load(&server, "warm", &["fetch"], options.seconds)?;
     for (index, workload) in WORKLOADS.iter().enumerate() {
         if options.only.as_ref().is_some_and(|only| !workload.name.contains(only.as_str())) {
@@ -140,7 +166,8 @@ fn turn(kind: &Kind, options: &Options, record: &mut dyn FnMut(&str, &'static st
 }
 
 fn figures(workload: &Workload, outcome: &Outcome, cpu: f64) -> Vec<Figure> {
-    let figure = |suffix: &str, unit, value| Figure { name: format!("{}{suffix}", workload.name), unit, value };
+    let figure =
+        |suffix: &str, unit, value| Figure { name: format!("{}{suffix}", workload.name), unit, value };
     match workload.measure {
         Measure::CpuPerGigabyte => vec![figure("", "CPU s/GB", cpu / (outcome.bytes as f64 / GIGABYTE))],
         Measure::CpuPerRequest => vec![figure("", "CPU µs/request", cpu * 1e6 / outcome.requests as f64)],

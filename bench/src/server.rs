@@ -153,7 +153,16 @@ fn kafka(jars: &Path, directory: &Path, port: u16, controller_port: u16, core: u
     let classpath = format!("{}/*", jars.display());
     let logging = format!("-Dlog4j2.configurationFile={}", logging.display());
     let formatted = Command::new("java")
-        .args(["-cp", &classpath, &logging, "kafka.tools.StorageTool", "format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c"])
+        .args([
+            "-cp",
+            &classpath,
+            &logging,
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            "4L6g3nShT-eMCtK--X86sw",
+            "-c",
+        ])
         .arg(&properties)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

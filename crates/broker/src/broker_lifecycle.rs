@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::messages::{
-    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
-};
+use protocol::messages::{BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest};
 use protocol::{ApiKey, ErrorCode};
 use thiserror::Error;
 use tracing::{info, warn};
@@ -110,7 +108,11 @@ impl BrokerLifecycle {
         }
     }
 
-    async fn heartbeat(&self, epoch: i64, want_shut_down: bool) -> Result<BrokerHeartbeatResponse, LifecycleError> {
+    async fn heartbeat(
+        &self,
+        epoch: i64,
+        want_shut_down: bool,
+    ) -> Result<BrokerHeartbeatResponse, LifecycleError> {
         let request = BrokerHeartbeatRequest {
             broker_id: self.node_id,
             broker_epoch: epoch,

@@ -89,7 +89,10 @@ impl ControllerClient {
     ///
     /// # Errors
     /// As [`Self::decide`]; each topic's own error is in the response.
-    pub async fn create_topics(&self, request: CreateTopicsRequest) -> Result<CreateTopicsResponse, ErrorCode> {
+    pub async fn create_topics(
+        &self,
+        request: CreateTopicsRequest,
+    ) -> Result<CreateTopicsResponse, ErrorCode> {
         self.decide(move |deciding| {
             deciding.controller.create_topics(deciding.image, &request, TopicAccess::ALL, deciding.randomness)
         })

@@ -7,7 +7,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, mpsc};
 
-use groups::{Effects, Event, GroupShard, Reply, Request, RequestContext, RequestId, coordinator_key_partition};
+use groups::{
+    Effects, Event, GroupShard, Reply, Request, RequestContext, RequestId, coordinator_key_partition,
+};
 use parking_lot::{Mutex, RwLock};
 use protocol::ErrorCode;
 use tokio::sync::{Notify, oneshot};
@@ -132,8 +134,11 @@ impl GroupCoordinator {
     /// The shards that are ready, by partition.
     pub fn ready_shards(&self) -> Vec<i32> {
         let shards = self.shards.read();
-        let mut ready: Vec<i32> =
-            shards.values().filter(|shard| shard.state.lock().engine.is_some()).map(|shard| shard.index).collect();
+        let mut ready: Vec<i32> = shards
+            .values()
+            .filter(|shard| shard.state.lock().engine.is_some())
+            .map(|shard| shard.index)
+            .collect();
         ready.sort_unstable();
         ready
     }
@@ -276,7 +281,9 @@ impl GroupCoordinator {
         }
         state.waiting.clear();
         self.disarm(shard, state);
-        if shard.partition.leader_epoch() != shard.leader_epoch || shard.partition.log.directory().is_offline() {
+        if shard.partition.leader_epoch() != shard.leader_epoch
+            || shard.partition.log.directory().is_offline()
+        {
             return;
         }
         let mut engine = GroupShard::new(self.settings.clone());

@@ -26,7 +26,8 @@ pub fn append(
     }
     let mut batch = BatchBuilder::new(0);
     if let Some(transaction) = effects.transaction {
-        batch = batch.producer(transaction.producer_id, transaction.producer_epoch, NO_SEQUENCE).transactional();
+        batch =
+            batch.producer(transaction.producer_id, transaction.producer_epoch, NO_SEQUENCE).transactional();
     }
     for record in &effects.records {
         batch.append(now_ms, Some(&record.key), record.value.as_deref(), &[]);
@@ -61,7 +62,11 @@ pub fn replay(partition: &Partition, buffer_bytes: usize, engine: &mut GroupShar
     Ok(replayed)
 }
 
-fn replay_batch(partition: &Partition, batch: &records::Batch, engine: &mut GroupShard) -> Result<u64, String> {
+fn replay_batch(
+    partition: &Partition,
+    batch: &records::Batch,
+    engine: &mut GroupShard,
+) -> Result<u64, String> {
     let damaged = |error| format!("the batch at offset {} is damaged: {error}", batch.header.base_offset);
     let limit = usize::try_from(partition.log.config().max_decompressed_message_bytes).unwrap_or(usize::MAX);
     let mut replayed = 0;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use metadata::MetadataImage;
 
-
 /// The latest published image.
 pub struct MetadataView {
     image: ArcSwap<MetadataImage>,

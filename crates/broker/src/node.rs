@@ -17,7 +17,10 @@ use parking_lot::Mutex;
 use protocol::Uuid;
 use protocol::messages::BrokerRegistrationRequest;
 use protocol::messages::broker_registration_request::{Feature, Listener};
-use quorum::{InProcessTransport, Quorum, QuorumError, QuorumHandle, QuorumSettings, QuorumStorage, VoterNode, WallClock};
+use quorum::{
+    InProcessTransport, Quorum, QuorumError, QuorumHandle, QuorumSettings, QuorumStorage, VoterNode,
+    WallClock,
+};
 use replica::FetchSessions;
 use storage::disk::{Disk, RealDisk};
 use storage::{LogManager, LogManagerConfig, StorageError};
@@ -111,7 +114,8 @@ impl Node {
         clock: Arc<dyn Clock>,
         server: &Server,
         descriptors: DescriptorShares,
-    ) -> Result<(Arc<Broker>, BrokerLifecycle, i64, Vec<JoinHandle<()>>, watch::Sender<bool>), NodeError> {
+    ) -> Result<(Arc<Broker>, BrokerLifecycle, i64, Vec<JoinHandle<()>>, watch::Sender<bool>), NodeError>
+    {
         let node_id = config.node.node_id;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
         let logs = Arc::new(open_logs(&config, disk.clone(), descriptors)?);
@@ -272,17 +276,14 @@ fn start_quorum(
     clock: &Arc<dyn Clock>,
     publisher: MetadataPublisher,
 ) -> Result<QuorumHandle, NodeError> {
-    let log = logs.metadata_log(Uuid::METADATA_TOPIC_ID, Arc::new(settings::metadata_log(config)), clock.now_ms())?;
+    let log =
+        logs.metadata_log(Uuid::METADATA_TOPIC_ID, Arc::new(settings::metadata_log(config)), clock.now_ms())?;
     let node_id = config.node.node_id;
     let now = clock.clone();
     let voters = BTreeMap::from([(node_id, VoterNode::default())]);
     let defaults =
         QuorumSettings::new(node_id, log.directory().id(), voters, WallClock(Arc::new(move || now.now_ms())));
-    let storage = QuorumStorage {
-        disk,
-        directory: log.directory().path().join("__cluster_metadata-0"),
-        log,
-    };
+    let storage = QuorumStorage { disk, directory: log.directory().path().join("__cluster_metadata-0"), log };
     let transport = InProcessTransport::default().endpoint(node_id);
     Ok(Quorum::start(settings::quorum(config, defaults), storage, Box::new(publisher), transport)?)
 }
@@ -360,7 +361,8 @@ fn run_thread(
     mut stopped: watch::Receiver<bool>,
     work: impl Future<Output = ()> + Send + 'static,
 ) -> Result<JoinHandle<()>, NodeError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(NodeError::Thread)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(NodeError::Thread)?;
     let run = move || {
         runtime.block_on(async move {
             tokio::select! {

@@ -126,7 +126,8 @@ impl Partition {
             durable_end_offset: self.log.durable_end_offset(),
             high_watermark: self.log.high_watermark(),
         };
-        let leader = Leader::new(leadership, log, self.min_insync_replicas(), lag_max_ms, self.clock.now_ms());
+        let leader =
+            Leader::new(leadership, log, self.min_insync_replicas(), lag_max_ms, self.clock.now_ms());
         *self.leader.lock() = Some(leader);
         self.leader_epoch.store(epoch, Ordering::Release);
         self.advance_high_watermark();
@@ -258,7 +259,8 @@ impl Partition {
             let image = self.metadata.image();
             let registration = image.cluster.broker(broker);
             image.cluster.is_active(broker)
-                && registration.is_some_and(|found| epoch.is_none_or(|epoch| epoch == -1 || epoch == found.epoch))
+                && registration
+                    .is_some_and(|found| epoch.is_none_or(|epoch| epoch == -1 || epoch == found.epoch))
         };
         let mut leader = self.leader.lock();
         let Some(leading) = leader.as_mut() else { return };

@@ -40,7 +40,8 @@ impl From<NotHere> for ErrorCode {
     }
 }
 
-type Topics<K> = HashMap<K, HashMap<i32, Arc<Partition>, foldhash::fast::RandomState>, foldhash::fast::RandomState>;
+type Topics<K> =
+    HashMap<K, HashMap<i32, Arc<Partition>, foldhash::fast::RandomState>, foldhash::fast::RandomState>;
 
 /// All partitions of this broker.
 pub struct Partitions {
@@ -78,7 +79,9 @@ impl Partitions {
         let held = self.held.read();
         match held.by_name.get(topic).and_then(|partitions| partitions.get(&partition)) {
             Some(found) => online(found),
-            None => Err(self.missing(self.metadata.image().topics.by_name(topic).map(Arc::as_ref), partition)),
+            None => {
+                Err(self.missing(self.metadata.image().topics.by_name(topic).map(Arc::as_ref), partition))
+            }
         }
     }
 
@@ -90,7 +93,9 @@ impl Partitions {
         let held = self.held.read();
         match held.by_id.get(&topic_id).and_then(|partitions| partitions.get(&partition)) {
             Some(found) => online(found),
-            None => Err(self.missing(self.metadata.image().topics.by_id(topic_id).map(Arc::as_ref), partition)),
+            None => {
+                Err(self.missing(self.metadata.image().topics.by_id(topic_id).map(Arc::as_ref), partition))
+            }
         }
     }
 
@@ -142,12 +147,24 @@ impl Partitions {
     }
 
     fn obtain(&self, replica: &LocalReplica, image: &MetadataImage) -> Option<Arc<Partition>> {
-        let held = self.held.read().by_id.get(&replica.topic_id).and_then(|topic| topic.get(&replica.partition)).cloned();
+        let held = self
+            .held
+            .read()
+            .by_id
+            .get(&replica.topic_id)
+            .and_then(|topic| topic.get(&replica.partition))
+            .cloned();
         if held.is_some() {
             return held;
         }
         let config = Arc::new(self.topic_config(&replica.topic, image));
-        let log = self.logs.get_or_create(&replica.topic, replica.partition, Some(replica.topic_id), config, self.clock.now_ms());
+        let log = self.logs.get_or_create(
+            &replica.topic,
+            replica.partition,
+            Some(replica.topic_id),
+            config,
+            self.clock.now_ms(),
+        );
         let log = match log {
             Ok(log) => log,
             Err(reason) => {
@@ -161,7 +178,8 @@ impl Partitions {
             None => Arc::from(replica.topic.as_str()),
         };
         let topic_partition = TopicPartition { topic: topic.clone(), partition: replica.partition };
-        let partition = Partition::new(topic_partition, replica.topic_id, log, self.metadata.clone(), self.clock.clone());
+        let partition =
+            Partition::new(topic_partition, replica.topic_id, log, self.metadata.clone(), self.clock.clone());
         held.by_name.entry(topic).or_default().insert(replica.partition, partition.clone());
         held.by_id.entry(replica.topic_id).or_default().insert(replica.partition, partition.clone());
         Some(partition)
@@ -185,7 +203,9 @@ impl Partitions {
         dropped.resign();
         match self.logs.delete(topic, partition, rand::random(), self.clock.now_ms()) {
             Ok(_) => info!(topic_partition = %dropped.topic_partition, "deleted the log"),
-            Err(reason) => error!(topic_partition = %dropped.topic_partition, %reason, "cannot delete the log"),
+            Err(reason) => {
+                error!(topic_partition = %dropped.topic_partition, %reason, "cannot delete the log")
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Producer ids, handed out from blocks that the controller has recorded.
 
-use std::ops::Range;
 use protocol::ErrorCode;
+use std::ops::Range;
 use tokio::sync::Mutex;
 
 use crate::controller_client::ControllerClient;

@@ -27,7 +27,9 @@ pub fn server(config: &BrokerConfig, descriptors: DescriptorShares) -> Result<Se
     let mut overrides = HashMap::new();
     for (host, limit) in network.connections_per_ip() {
         let address: IpAddr = host.parse().map_err(|_| {
-            NodeError::Unsupported(format!("max.connections.per.ip.overrides: {host} is a name; give its address"))
+            NodeError::Unsupported(format!(
+                "max.connections.per.ip.overrides: {host} is a name; give its address"
+            ))
         })?;
         overrides.insert(address, positive(limit));
     }
@@ -76,7 +78,8 @@ pub fn advertised<'a>(
     config: &'a BrokerConfig,
     bound: &[BoundListener],
 ) -> Vec<(&'a config::Listener, String, u16)> {
-    let port_of = |name: &str| bound.iter().find(|listener| *listener.name == *name).map(|l| l.address.port());
+    let port_of =
+        |name: &str| bound.iter().find(|listener| *listener.name == *name).map(|l| l.address.port());
     config
         .endpoints
         .advertised
@@ -103,9 +106,13 @@ pub fn logs(config: &BrokerConfig, defaults: LogManagerConfig) -> LogManagerConf
         producer_id_expiration_ms: transactions.producer_id_expiration_ms.into(),
         recovery_point_checkpoint_interval_ms: log.log_flush_offset_checkpoint_interval_ms.into(),
         log_start_offset_checkpoint_interval_ms: log.log_flush_start_offset_checkpoint_interval_ms.into(),
-        high_watermark_checkpoint_interval_ms: config.replication.replica_high_watermark_checkpoint_interval_ms,
+        high_watermark_checkpoint_interval_ms: config
+            .replication
+            .replica_high_watermark_checkpoint_interval_ms,
         retention_check_interval_ms: log.log_retention_check_interval_ms,
-        producer_id_expiration_check_interval_ms: transactions.producer_id_expiration_check_interval_ms.into(),
+        producer_id_expiration_check_interval_ms: transactions
+            .producer_id_expiration_check_interval_ms
+            .into(),
         ..defaults
     }
 }
@@ -133,8 +140,12 @@ pub fn quorum(config: &BrokerConfig, defaults: QuorumSettings) -> QuorumSettings
     QuorumSettings {
         election_timeout: ms(node.controller_quorum_election_timeout_ms),
         request_timeout: ms(node.controller_quorum_request_timeout_ms),
-        max_record_bytes_between_snapshots: node.metadata_log_max_record_bytes_between_snapshots.unsigned_abs(),
-        max_snapshot_interval: Duration::from_millis(node.metadata_log_max_snapshot_interval_ms.unsigned_abs()),
+        max_record_bytes_between_snapshots: node
+            .metadata_log_max_record_bytes_between_snapshots
+            .unsigned_abs(),
+        max_snapshot_interval: Duration::from_millis(
+            node.metadata_log_max_snapshot_interval_ms.unsigned_abs(),
+        ),
         retention_bytes: limit(node.metadata_max_retention_bytes),
         retention: limit(node.metadata_max_retention_ms).map(Duration::from_millis),
         ..defaults

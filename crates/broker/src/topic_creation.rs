@@ -70,7 +70,12 @@ impl TopicCreation {
                 ErrorCode::None => info!(topic = topic.name, "created the topic for whoever asked for it"),
                 ErrorCode::TopicAlreadyExists => {}
                 error => {
-                    warn!(topic = topic.name, error = error.name(), message = topic.error_message, "not created");
+                    warn!(
+                        topic = topic.name,
+                        error = error.name(),
+                        message = topic.error_message,
+                        "not created"
+                    );
                     refused.insert(topic.name, error);
                 }
             }

@@ -22,7 +22,8 @@ pub struct Options {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(options: &Options) -> Result<()> {
-    let filter = EnvFilter::try_from_env("KLAMM_LOG").unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
+    let filter =
+        EnvFilter::try_from_env("KLAMM_LOG").unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_target(false).init();
     let configuration = read_configuration(options)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

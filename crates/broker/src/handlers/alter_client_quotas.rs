@@ -6,8 +6,12 @@ use protocol::messages::{AlterClientQuotasRequest, AlterClientQuotasResponse};
 use crate::context::RequestContext;
 
 /// Has the controller record them.
-pub async fn handle(context: &RequestContext, request: AlterClientQuotasRequest) -> AlterClientQuotasResponse {
-    let entities: Vec<Vec<EntityData>> = request.entries.iter().map(|entry| entities(&entry.entity)).collect();
+pub async fn handle(
+    context: &RequestContext,
+    request: AlterClientQuotasRequest,
+) -> AlterClientQuotasResponse {
+    let entities: Vec<Vec<EntityData>> =
+        request.entries.iter().map(|entry| entities(&entry.entity)).collect();
     let decided = context.broker.controller.decide(move |deciding| {
         // Quotas of addresses are given as addresses: a name would have to be looked up on every node alike.
         let resolves = |address: &str| address.parse::<std::net::IpAddr>().is_ok();

@@ -9,9 +9,10 @@ pub async fn handle(
     context: &RequestContext,
     request: AlterPartitionReassignmentsRequest,
 ) -> AlterPartitionReassignmentsResponse {
-    let decided = context.broker.controller.decide(move |deciding| {
-        deciding.controller.alter_partition_reassignments(deciding.image, &request)
-    });
+    let decided = context
+        .broker
+        .controller
+        .decide(move |deciding| deciding.controller.alter_partition_reassignments(deciding.image, &request));
     decided.await.unwrap_or_else(|error| AlterPartitionReassignmentsResponse {
         error_code: error.as_i16(),
         error_message: Some(error.message().to_string()),

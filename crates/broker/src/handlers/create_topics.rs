@@ -11,9 +11,10 @@ pub async fn handle(context: &RequestContext, request: CreateTopicsRequest) -> C
     let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     match context.broker.controller.create_topics(request).await {
         Ok(response) => response,
-        Err(error) => {
-            CreateTopicsResponse { topics: names.into_iter().map(|name| refused(name, error)).collect(), ..Default::default() }
-        }
+        Err(error) => CreateTopicsResponse {
+            topics: names.into_iter().map(|name| refused(name, error)).collect(),
+            ..Default::default()
+        },
     }
 }
 

@@ -45,9 +45,7 @@ async fn delete(context: &RequestContext, topic: &str, index: i32, offset: i64) 
         return Err(ErrorCode::PolicyViolation);
     }
     let (deleted, now_ms) = (partition.clone(), context.now_ms);
-    let outcome = tokio::task::spawn_blocking(move || {
-        deleted.log.delete_records_before(before, now_ms)
-    });
+    let outcome = tokio::task::spawn_blocking(move || deleted.log.delete_records_before(before, now_ms));
     match outcome.await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {

@@ -17,7 +17,11 @@ pub async fn handle(context: &RequestContext, request: DescribeClusterRequest) -
     match request.endpoint_type {
         BROKERS => {}
         CONTROLLERS => {
-            return refuse(&request, ErrorCode::MismatchedEndpointType, "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER");
+            return refuse(
+                &request,
+                ErrorCode::MismatchedEndpointType,
+                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
+            );
         }
         other => {
             let message = format!("Unsupported endpoint type {other}");

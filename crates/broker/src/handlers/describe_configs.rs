@@ -31,13 +31,20 @@ fn result(
     };
     match describe(context, resource) {
         Ok(descriptions) => {
-            let wanted: Option<HashSet<&str>> =
-                resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty()).map(|keys| {
-                    keys.iter().map(String::as_str).collect()
-                });
-            let is_wanted = |found: &Description| wanted.as_ref().is_none_or(|keys| keys.contains(found.name.as_str()));
-            let configs = descriptions.into_iter().filter(is_wanted).map(|found| row(request, found)).collect();
-            DescribeConfigsResult { error_message: Some(ErrorCode::None.message().to_string()), configs, ..answer }
+            let wanted: Option<HashSet<&str>> = resource
+                .configuration_keys
+                .as_ref()
+                .filter(|keys| !keys.is_empty())
+                .map(|keys| keys.iter().map(String::as_str).collect());
+            let is_wanted =
+                |found: &Description| wanted.as_ref().is_none_or(|keys| keys.contains(found.name.as_str()));
+            let configs =
+                descriptions.into_iter().filter(is_wanted).map(|found| row(request, found)).collect();
+            DescribeConfigsResult {
+                error_message: Some(ErrorCode::None.message().to_string()),
+                configs,
+                ..answer
+            }
         }
         Err((error, message)) => {
             DescribeConfigsResult { error_code: error.as_i16(), error_message: Some(message), ..answer }

@@ -17,7 +17,9 @@ pub async fn handle(context: &RequestContext, request: DescribeLogDirsRequest) -
     let asked: Option<HashSet<(String, i32)>> = request.topics.map(|topics| {
         topics
             .into_iter()
-            .flat_map(|topic| topic.partitions.into_iter().map(move |partition| (topic.topic.clone(), partition)))
+            .flat_map(|topic| {
+                topic.partitions.into_iter().map(move |partition| (topic.topic.clone(), partition))
+            })
             .collect()
     });
     let mut results = Vec::new();

@@ -7,12 +7,19 @@ use protocol::messages::{DescribeProducersRequest, DescribeProducersResponse};
 use crate::context::RequestContext;
 
 /// Describes each partition's active producers.
-pub async fn handle(context: &RequestContext, request: DescribeProducersRequest) -> DescribeProducersResponse {
+pub async fn handle(
+    context: &RequestContext,
+    request: DescribeProducersRequest,
+) -> DescribeProducersResponse {
     let topics = request
         .topics
         .into_iter()
         .map(|topic| TopicResponse {
-            partitions: topic.partition_indexes.iter().map(|index| row(context, &topic.name, *index)).collect(),
+            partitions: topic
+                .partition_indexes
+                .iter()
+                .map(|index| row(context, &topic.name, *index))
+                .collect(),
             name: topic.name,
             ..Default::default()
         })
@@ -24,7 +31,11 @@ fn row(context: &RequestContext, topic: &str, partition_index: i32) -> Partition
     let answer = PartitionResponse { partition_index, ..Default::default() };
     if !controller::topics::names::check(topic).is_ok() {
         let error = ErrorCode::InvalidTopicException;
-        return PartitionResponse { error_code: error.as_i16(), error_message: Some(error.message().to_string()), ..answer };
+        return PartitionResponse {
+            error_code: error.as_i16(),
+            error_message: Some(error.message().to_string()),
+            ..answer
+        };
     }
     let partition = match context.broker.partitions.by_name(topic, partition_index).map_err(ErrorCode::from) {
         Ok(partition) => partition,

@@ -13,7 +13,11 @@ const METADATA_TOPIC: &str = "__cluster_metadata";
 pub async fn handle(context: &RequestContext, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
     let status = context.broker.quorum.status();
     let is_metadata_alone = match request.topics.as_slice() {
-        [topic] => topic.topic_name == METADATA_TOPIC && topic.partitions.len() == 1 && topic.partitions[0].partition_index == 0,
+        [topic] => {
+            topic.topic_name == METADATA_TOPIC
+                && topic.partitions.len() == 1
+                && topic.partitions[0].partition_index == 0
+        }
         _ => false,
     };
     if !is_metadata_alone {

@@ -3,11 +3,11 @@
 //! Topics come in the order of their names; a cursor says where the next page begins.
 
 use metadata::{MetadataImage, NO_LEADER, PartitionRegistration};
+use protocol::ErrorCode;
 use protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
 use protocol::messages::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
-use protocol::ErrorCode;
 
 use crate::authorized_operations;
 use crate::context::RequestContext;
@@ -50,13 +50,19 @@ pub async fn handle(
             name: Some(name.clone()),
             topic_id: topic.id(),
             is_internal: controller::topics::names::is_internal(name),
-            partitions: rest[..taken].iter().map(|(index, now)| partition(context, &image, *index, now)).collect(),
+            partitions: rest[..taken]
+                .iter()
+                .map(|(index, now)| partition(context, &image, *index, now))
+                .collect(),
             topic_authorized_operations: authorized_operations::TOPIC,
             ..Default::default()
         });
         if let Some((partition_index, _)) = rest.get(taken) {
-            response.next_cursor =
-                Some(Cursor { topic_name: name.clone(), partition_index: *partition_index, ..Default::default() });
+            response.next_cursor = Some(Cursor {
+                topic_name: name.clone(),
+                partition_index: *partition_index,
+                ..Default::default()
+            });
             break;
         }
     }

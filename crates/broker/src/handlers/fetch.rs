@@ -61,7 +61,8 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
         asked.iter().zip(&reads).map(|(asked, read)| (asked.key.clone(), summary(read))).collect();
     let completion =
         context.broker.fetch_sessions.lock().complete(&session, &answers, context.now_ms, rand::random());
-    let mentioned = asked.iter().zip(reads).zip(completion.is_mentioned).filter(|(_, is_mentioned)| *is_mentioned);
+    let mentioned =
+        asked.iter().zip(reads).zip(completion.is_mentioned).filter(|(_, is_mentioned)| *is_mentioned);
     let mut response = FetchResponse {
         error_code: completion.error_code.as_i16(),
         session_id: completion.session_id,

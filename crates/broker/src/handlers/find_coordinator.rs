@@ -33,7 +33,8 @@ async fn find(context: &RequestContext, key_type: i8, key: String) -> Coordinato
     match CoordinatorType::from_i8(key_type) {
         Some(CoordinatorType::Group) => {}
         Some(_) => {
-            let message = "This broker coordinates consumer groups only; transactions and share groups are not served.";
+            let message =
+                "This broker coordinates consumer groups only; transactions and share groups are not served.";
             return refused(key, ErrorCode::InvalidRequest, message);
         }
         None => return refused(key, ErrorCode::InvalidRequest, "Unknown coordinator type."),

@@ -27,5 +27,10 @@ pub async fn handle(context: &RequestContext, request: InitProducerIdRequest) ->
 }
 
 fn refuse(error: ErrorCode) -> InitProducerIdResponse {
-    InitProducerIdResponse { error_code: error.as_i16(), producer_id: -1, producer_epoch: -1, ..Default::default() }
+    InitProducerIdResponse {
+        error_code: error.as_i16(),
+        producer_id: -1,
+        producer_epoch: -1,
+        ..Default::default()
+    }
 }

@@ -28,7 +28,8 @@ pub async fn handle(
     } else if request.resource_types.is_empty() {
         BTreeSet::from(ALL_TYPES)
     } else {
-        let known: Option<_> = request.resource_types.iter().map(|code| ConfigResourceType::from_code(*code)).collect();
+        let known: Option<_> =
+            request.resource_types.iter().map(|code| ConfigResourceType::from_code(*code)).collect();
         match known {
             Some(types) => types,
             None => {
@@ -40,7 +41,11 @@ pub async fn handle(
     let config_resources = types
         .into_iter()
         .flat_map(|kind| names(context, kind).into_iter().map(move |name| (name, kind)))
-        .map(|(resource_name, kind)| ConfigResource { resource_name, resource_type: kind.code(), ..Default::default() })
+        .map(|(resource_name, kind)| ConfigResource {
+            resource_name,
+            resource_type: kind.code(),
+            ..Default::default()
+        })
         .collect();
     ListConfigResourcesResponse { config_resources, ..Default::default() }
 }

@@ -5,10 +5,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use protocol::ErrorCode;
 use protocol::messages::list_offsets_request::ListOffsetsPartition;
 use protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
-use protocol::ErrorCode;
 
 use crate::context::RequestContext;
 use crate::partition::Partition;
@@ -96,7 +96,8 @@ async fn look_up(
         return Err(ErrorCode::UnsupportedVersion);
     }
     let only_from_leader = request.replica_id != DEBUGGING_CONSUMER;
-    let partition = context.broker.partitions.by_name(topic, asked.partition_index).map_err(ErrorCode::from)?;
+    let partition =
+        context.broker.partitions.by_name(topic, asked.partition_index).map_err(ErrorCode::from)?;
     partition.check_leader_epoch(asked.current_leader_epoch, only_from_leader)?;
     let end = match (request.replica_id, request.isolation_level) {
         (replica, _) if replica >= 0 => partition.log.log_end_offset(),
@@ -123,7 +124,11 @@ async fn find(partition: Arc<Partition>, timestamp: i64, end: i64) -> Result<Fou
     match timestamp {
         EARLIEST | EARLIEST_LOCAL => {
             let offset = partition.log.log_start_offset();
-            Ok(Found { timestamp: -1, offset, leader_epoch: partition.log.epoch_for_offset(offset).unwrap_or(-1) })
+            Ok(Found {
+                timestamp: -1,
+                offset,
+                leader_epoch: partition.log.epoch_for_offset(offset).unwrap_or(-1),
+            })
         }
         // Nothing is tiered here: Kafka answers likewise while remote storage is off.
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(Found::NOTHING),
@@ -145,9 +150,11 @@ fn scan(partition: &Partition, timestamp: i64, end: i64) -> Result<Found, ErrorC
         ErrorCode::KafkaStorageError
     })?;
     match found {
-        Some(found) if found.offset < end => {
-            Ok(Found { timestamp: found.timestamp, offset: found.offset, leader_epoch: found.leader_epoch.unwrap_or(-1) })
-        }
+        Some(found) if found.offset < end => Ok(Found {
+            timestamp: found.timestamp,
+            offset: found.offset,
+            leader_epoch: found.leader_epoch.unwrap_or(-1),
+        }),
         _ => Ok(Found::NOTHING),
     }
 }

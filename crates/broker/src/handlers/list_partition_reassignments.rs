@@ -11,7 +11,9 @@ pub async fn handle(
     request: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
     let decided = context.broker.controller.decide(move |deciding| {
-        ControllerResult::unchanged(deciding.controller.list_partition_reassignments(deciding.image, &request))
+        ControllerResult::unchanged(
+            deciding.controller.list_partition_reassignments(deciding.image, &request),
+        )
     });
     decided.await.unwrap_or_else(|error| ListPartitionReassignmentsResponse {
         error_code: error.as_i16(),

@@ -111,7 +111,11 @@ fn failed(name: Option<String>, topic_id: Uuid, error: ErrorCode) -> MetadataRes
     MetadataResponseTopic { error_code: error.as_i16(), name, topic_id, is_internal, ..Default::default() }
 }
 
-fn describe(context: &RequestContext, image: &MetadataImage, topic: &Arc<TopicImage>) -> MetadataResponseTopic {
+fn describe(
+    context: &RequestContext,
+    image: &MetadataImage,
+    topic: &Arc<TopicImage>,
+) -> MetadataResponseTopic {
     MetadataResponseTopic {
         error_code: ErrorCode::None.as_i16(),
         name: Some(topic.name().to_string()),

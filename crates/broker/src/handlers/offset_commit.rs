@@ -19,7 +19,8 @@ pub async fn handle(context: &RequestContext, mut request: OffsetCommitRequest) 
     let mut order = Vec::with_capacity(request.topics.len());
     let mut known = Vec::with_capacity(request.topics.len());
     for topic in std::mem::take(&mut request.topics) {
-        let partitions: Vec<i32> = topic.partitions.iter().map(|partition| partition.partition_index).collect();
+        let partitions: Vec<i32> =
+            topic.partitions.iter().map(|partition| partition.partition_index).collect();
         order.push((topic.name.clone(), topic.topic_id, partitions));
         known.extend(resolve(context, topic));
     }
@@ -29,7 +30,11 @@ pub async fn handle(context: &RequestContext, mut request: OffsetCommitRequest) 
         let response = ask!(context, &group_id, Request::OffsetCommit(request), Reply::OffsetCommit);
         for topic in response.topics {
             for partition in topic.partitions {
-                let key = if context.api_version >= 10 { (String::new(), topic.topic_id) } else { (topic.name.clone(), Uuid::ZERO) };
+                let key = if context.api_version >= 10 {
+                    (String::new(), topic.topic_id)
+                } else {
+                    (topic.name.clone(), Uuid::ZERO)
+                };
                 committed.insert((key, partition.partition_index), partition.error_code);
             }
         }
@@ -39,12 +44,10 @@ pub async fn handle(context: &RequestContext, mut request: OffsetCommitRequest) 
         .map(|(name, topic_id, partitions)| {
             let by_id = context.api_version >= 10;
             let key = if by_id { (String::new(), topic_id) } else { (name.clone(), Uuid::ZERO) };
-            let is_topic_known = if by_id {
-                context.broker.metadata.image().topics.by_id(topic_id).is_some()
-            } else {
-                true
-            };
-            let missing = if is_topic_known { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::UnknownTopicId };
+            let is_topic_known =
+                if by_id { context.broker.metadata.image().topics.by_id(topic_id).is_some() } else { true };
+            let missing =
+                if is_topic_known { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::UnknownTopicId };
             let partitions = partitions
                 .into_iter()
                 .map(|partition_index| OffsetCommitResponsePartition {
@@ -60,7 +63,10 @@ pub async fn handle(context: &RequestContext, mut request: OffsetCommitRequest) 
 }
 
 /// The topic with its name and its id, and only the partitions that exist.
-fn resolve(context: &RequestContext, mut topic: OffsetCommitRequestTopic) -> Option<OffsetCommitRequestTopic> {
+fn resolve(
+    context: &RequestContext,
+    mut topic: OffsetCommitRequestTopic,
+) -> Option<OffsetCommitRequestTopic> {
     let image = context.broker.metadata.image();
     let found = if context.api_version >= 10 {
         image.topics.by_id(topic.topic_id)

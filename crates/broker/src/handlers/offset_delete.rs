@@ -2,9 +2,7 @@
 
 use groups::{Reply, Request};
 use protocol::ErrorCode;
-use protocol::messages::offset_delete_response::{
-    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
-};
+use protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
 use protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 
 use crate::context::RequestContext;

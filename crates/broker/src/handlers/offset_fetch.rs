@@ -1,12 +1,12 @@
 //! OffsetFetch (key 9, v1-10). How far groups have read: several groups since v8 (KIP-709), topics by id in v10 (KIP-848).
 
 use groups::{Reply, Request};
+use protocol::ErrorCode;
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
 use protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
-use protocol::ErrorCode;
 
 use crate::context::RequestContext;
 use crate::group_request::ask;
@@ -40,7 +40,8 @@ async fn fetch(
             group.topics = Some(known);
         }
     }
-    let mut fetched = ask!(context, &group_id, Request::OffsetFetch { group, require_stable }, Reply::OffsetFetch);
+    let mut fetched =
+        ask!(context, &group_id, Request::OffsetFetch { group, require_stable }, Reply::OffsetFetch);
     if context.api_version >= 10 {
         let image = context.broker.metadata.image();
         for topic in &mut fetched.topics {

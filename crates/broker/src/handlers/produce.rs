@@ -98,11 +98,15 @@ fn append(
     };
     let partition = partition.map_err(|not_here| match not_here {
         NotHere::UnknownTopic if context.api_version >= 13 => AppendRefusal::from(ErrorCode::UnknownTopicId),
-        NotHere::UnknownTopic | NotHere::UnknownPartition => AppendRefusal::from(ErrorCode::UnknownTopicOrPartition),
+        NotHere::UnknownTopic | NotHere::UnknownPartition => {
+            AppendRefusal::from(ErrorCode::UnknownTopicOrPartition)
+        }
         NotHere::Offline => AppendRefusal::from(ErrorCode::KafkaStorageError),
         NotHere::Elsewhere => AppendRefusal::from(ErrorCode::NotLeaderOrFollower),
     })?;
-    if controller::topics::names::is_internal(&partition.topic_partition.topic) && context.client_id() != "__admin_client" {
+    if controller::topics::names::is_internal(&partition.topic_partition.topic)
+        && context.client_id() != "__admin_client"
+    {
         let message = format!("Cannot append to internal topic {}", partition.topic_partition.topic);
         return Err(AppendRefusal::new(ErrorCode::InvalidTopicException, message));
     }
@@ -201,7 +205,8 @@ fn name_new_leaders(context: &RequestContext, response: &mut ProduceResponse) {
 fn close_on_error(response: &ProduceResponse) -> Outcome {
     for topic in &response.responses {
         for row in &topic.partition_responses {
-            if let Some(error) = ErrorCode::from_i16(row.error_code).filter(|error| *error != ErrorCode::None) {
+            if let Some(error) = ErrorCode::from_i16(row.error_code).filter(|error| *error != ErrorCode::None)
+            {
                 return close(format!(
                     "a produce with acks=0 to {}-{} failed with {}; closing tells the client to refresh its metadata",
                     topic.name,
