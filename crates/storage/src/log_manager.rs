@@ -266,12 +266,11 @@ impl LogManager {
         Ok(false)
     }
 
-    /// One round of syncs in every directory, on the caller's thread.
+    /// One round of syncs in every directory, on the caller's thread. A directory that is or goes offline is an
+    /// error, after the others have had their round.
     pub fn sync_pending(&self) -> Result<(), StorageError> {
-        for directory in self.directories.iter().filter(|directory| !directory.is_offline()) {
-            sync_queue::sync_waiting(directory)?;
-        }
-        Ok(())
+        let rounds = self.directories.iter().map(|directory| sync_queue::sync_waiting(directory));
+        rounds.fold(Ok(()), |first, round| first.and(round))
     }
 
     /// Stops cleanly: everything goes to disk, then the marker of a clean stop with `broker_epoch`. A directory that

@@ -155,9 +155,7 @@ impl PartitionLog {
                 log.log_end_offset.store(log.read_end_offset()?, Ordering::Release);
                 i64::MAX
             }
-            RecoveryPlan::VerifyFrom(index) => {
-                log.recover(&mut state, index, known.recovery_point, now_ms)?
-            }
+            RecoveryPlan::VerifyFrom(index) => log.recover(&mut state, index, known, now_ms)?,
         };
         log.settle_offsets(&mut state, known, now_ms)?;
         log.restore_indexes(&found, reindex_from)?;

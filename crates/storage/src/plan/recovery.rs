@@ -29,10 +29,14 @@ pub enum Verdict {
     Quarantine,
 }
 
-/// Judges where valid batches end. Everything below the recovery point was synced, so a crash cannot explain
-/// damage there.
-pub fn judge_end(valid_end_offset: i64, recovery_point: i64) -> Verdict {
-    if valid_end_offset < recovery_point { Verdict::Quarantine } else { Verdict::CutTail }
+/// Judges where valid batches end. Everything from the log start offset to the recovery point was synced, so a
+/// crash cannot explain damage there; what lies below the start was to go anyway.
+pub fn judge_end(valid_end_offset: i64, log_start_offset: i64, recovery_point: i64) -> Verdict {
+    if valid_end_offset.max(log_start_offset) < recovery_point {
+        Verdict::Quarantine
+    } else {
+        Verdict::CutTail
+    }
 }
 
 #[cfg(test)]
@@ -52,7 +56,9 @@ mod tests {
 
     #[test]
     fn damage_before_the_recovery_point_is_no_torn_tail() {
-        assert_eq!(judge_end(99, 100), Verdict::Quarantine);
-        assert_eq!(judge_end(100, 100), Verdict::CutTail);
+        assert_eq!(judge_end(99, 0, 100), Verdict::Quarantine);
+        assert_eq!(judge_end(99, 99, 100), Verdict::Quarantine);
+        assert_eq!(judge_end(100, 0, 100), Verdict::CutTail);
+        assert_eq!(judge_end(0, 100, 100), Verdict::CutTail);
     }
 }

@@ -124,7 +124,9 @@ fn run(operations: Vec<Operation>) {
                 let synced = log.synced_end_offset();
                 disk = disk.crash_image(CrashStyle::Seeded(seed));
                 drop(log);
-                (manager, _) = start(&disk, Arc::clone(&config)).expect("starts");
+                let report;
+                (manager, report) = start(&disk, Arc::clone(&config)).expect("starts");
+                assert!(report.failed.is_empty(), "{:?}", report.failed);
                 log = match manager.log("t", 0) {
                     Some(log) => log,
                     None => {
@@ -177,4 +179,20 @@ proptest! {
     fn the_log_is_the_list(operations in prop::collection::vec(operation(), 1..80)) {
         run(operations);
     }
+}
+
+#[test]
+fn a_start_that_outlives_unsynced_records_is_where_the_log_goes_on() {
+    let mut operations: Vec<Operation> =
+        (0..4).map(|_| Operation::Append { records: 2, value_bytes: 0 }).collect();
+    operations.extend([
+        Operation::AppendPageCache(true),
+        Operation::CleanRestart,
+        Operation::Append { records: 2, value_bytes: 0 },
+        Operation::Sync,
+        Operation::DeleteRecords { at: 845 },
+        Operation::Crash { seed: 3038042440927825592 },
+        Operation::Crash { seed: 0 },
+    ]);
+    run(operations);
 }

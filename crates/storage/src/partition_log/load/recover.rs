@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::super::{LogState, PartitionLog};
+use super::LoadedLog;
 use crate::error::StorageError;
 use crate::file_names::LogFileKind;
 use crate::plan::recovery::{Verdict, judge_end};
@@ -17,12 +18,12 @@ impl PartitionLog {
         &self,
         state: &mut LogState,
         first: usize,
-        recovery_point: i64,
+        known: LoadedLog,
         now_ms: i64,
     ) -> Result<i64, StorageError> {
         let segments = self.segments();
         let Some(start) = segments.get(first) else {
-            return self.check_nothing_lost(0, recovery_point, None).map(|()| 0);
+            return self.check_nothing_lost(0, known, None).map(|()| 0);
         };
         let verified_from = start.base_offset;
         // `truncate_from_end` ignores nothing but negative offsets, so 0 clears.
@@ -37,12 +38,12 @@ impl PartitionLog {
             end_offset = verified.next_offset;
             kept += 1;
             if let Some(damage) = &verified.damage {
-                self.check_nothing_lost(end_offset, recovery_point, Some((segment, damage)))?;
+                self.check_nothing_lost(end_offset, known, Some((segment, damage)))?;
                 self.cut_segment(segment, &verified, damage)?;
                 break;
             }
         }
-        self.check_nothing_lost(end_offset, recovery_point, None)?;
+        self.check_nothing_lost(end_offset, known, None)?;
         for segment in segments[kept..].iter().rev() {
             tracing::warn!(
                 topic = %self.topic,
@@ -53,6 +54,9 @@ impl PartitionLog {
                 "dropping a segment behind the torn tail"
             );
             self.discard_segment(segment, now_ms)?;
+        }
+        if kept < segments.len() {
+            self.sync_names()?;
         }
         self.replace_segments(segments[..kept].to_vec());
         self.log_end_offset.store(end_offset, Ordering::Release);
@@ -122,7 +126,9 @@ impl PartitionLog {
                 reason = damage,
                 "cutting off a torn tail"
             );
-            file.set_length(u64::from(verified.valid_bytes))
+            file.set_length(u64::from(verified.valid_bytes))?;
+            // A later segment must never stand behind a tail that comes back with the next crash.
+            file.sync_data()
         });
         cut.map_err(|source| self.write_error("truncate", &path, source))
     }
@@ -130,10 +136,11 @@ impl PartitionLog {
     fn check_nothing_lost(
         &self,
         end_offset: i64,
-        recovery_point: i64,
+        known: LoadedLog,
         damage: Option<(&Arc<Segment>, &str)>,
     ) -> Result<(), StorageError> {
-        if judge_end(end_offset, recovery_point) == Verdict::CutTail {
+        let recovery_point = known.recovery_point;
+        if judge_end(end_offset, known.log_start_offset, recovery_point) == Verdict::CutTail {
             return Ok(());
         }
         let lost =
