@@ -269,21 +269,18 @@ impl LogManager {
     /// One round of syncs in every directory, on the caller's thread. A directory that is or goes offline is an
     /// error, after the others have had their round.
     pub fn sync_pending(&self) -> Result<(), StorageError> {
-        let rounds = self.directories.iter().map(|directory| sync_queue::sync_waiting(directory));
-        rounds.fold(Ok(()), |first, round| first.and(round))
+        let mut result = Ok(());
+        for directory in &self.directories {
+            let round = sync_queue::sync_waiting(directory);
+            result = result.and(round);
+        }
+        result
     }
 
     /// Stops cleanly: everything goes to disk, then the marker of a clean stop with `broker_epoch`. A directory that
     /// fails, or that holds a log which could not be opened, gets no marker, so that the next start verifies it.
     pub fn shutdown(&self, broker_epoch: i64) -> Result<(), StorageError> {
-        for directory in &self.directories {
-            directory.sync_queue.stop();
-        }
-        for thread in self.sync_threads.lock().drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a sync thread has panicked");
-            }
-        }
+        self.stop_syncing();
         let mut result = Ok(());
         for directory in &self.directories {
             if !directory.is_offline()
@@ -296,13 +293,25 @@ impl LogManager {
         }
         result
     }
+
+    /// Ends the sync threads after a last round each.
+    fn stop_syncing(&self) {
+        for directory in &self.directories {
+            directory.sync_queue.stop();
+        }
+        for thread in self.sync_threads.lock().drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a sync thread has panicked");
+            }
+        }
+    }
 }
 
 impl Drop for LogManager {
     fn drop(&mut self) {
         // Without a shutdown this is a crash as far as the directories are concerned; only threads and locks end.
+        self.stop_syncing();
         for directory in &self.directories {
-            directory.sync_queue.stop();
             directory.release();
         }
     }

@@ -107,7 +107,7 @@ impl Workload {
         let storage = |error: StorageError| error.to_string();
         for round in 0..6i64 {
             for i in 0..9 {
-                self.append((i % 3) as usize, 1 + i % 3)?;
+                self.append(i % 3, 1 + i % 3)?;
                 if i % 4 == round as usize % 4 {
                     self.sync().map_err(storage)?;
                 }
@@ -189,7 +189,7 @@ fn styles(boundary: u64, seeds: u64) -> impl Iterator<Item = CrashStyle> {
 
 #[test]
 fn every_crash_image_of_a_workload_recovers() {
-    let seeds = std::env::var("KLAMM_CRASH_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(6);
+    let seeds = std::env::var("KLAMM_CRASH_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
     let whole = SimDisk::new();
     begin(&whole).expect("starts").run().expect("nothing fails");
     let boundaries = whole.operations();
