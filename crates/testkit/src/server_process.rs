@@ -63,7 +63,7 @@ impl ServerProcess {
         let port = free_port()?;
         let mut text = format!("node.id=1\nlog.dirs={}\n", folder.path().join("data").display());
         match product {
-            Product::Klamm => text += &format!("listeners=PLAINTEXT://127.0.0.1:{port}\n"),
+            Product::Klamm => text += &klamm_configuration(port),
             Product::Kafka => text += &kafka_configuration(port, free_port()?),
         }
         text += "group.initial.rebalance.delay.ms=0\n";
@@ -214,6 +214,16 @@ const CLUSTER_ID: &str = "4L6g3nShT-eMCtK--X86sw";
 
 const LOG4J: &str = "Configuration:\n  Appenders: {Console: {name: C, PatternLayout: {pattern: \"%d %p %m (%c)%n\"}}}\n  \
                      Loggers: {Root: {level: INFO, AppenderRef: {ref: C}}}\n";
+
+/// What stands in for a properties file where there is none, and the listener.
+fn klamm_configuration(port: u16) -> String {
+    format!(
+        "process.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n\
+         listeners=PLAINTEXT://127.0.0.1:{port}\noffsets.topic.replication.factor=1\n\
+         transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
+         share.coordinator.state.topic.replication.factor=1\nshare.coordinator.state.topic.min.isr=1\n"
+    )
+}
 
 fn kafka_configuration(port: u16, controller_port: u16) -> String {
     format!(
