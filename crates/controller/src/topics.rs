@@ -22,6 +22,8 @@ use crate::settings::Controller;
 
 /// How many partitions one request may create, as in Kafka.
 const PARTITIONS_PER_REQUEST_MAX: i64 = 10_000;
+/// How many records one request may write, as in Kafka: they are one atomic batch.
+const RECORDS_PER_REQUEST_MAX: usize = 10_000;
 
 /// Brokers that can be given replicas: not on their way out, and with a directory that takes them.
 fn usable_brokers(image: &MetadataImage) -> Vec<UsableBroker> {

@@ -12,8 +12,8 @@ use protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use protocol::metadata_records::{MetadataRecord, TopicRecord};
 
 use super::{
-    ALL_FENCED, PARTITIONS_PER_REQUEST_MAX, all_fenced_in_assignment, cannot_replicate,
-    check_manual_assignment, names, new_partition, partition_record, usable_brokers,
+    ALL_FENCED, PARTITIONS_PER_REQUEST_MAX, RECORDS_PER_REQUEST_MAX, all_fenced_in_assignment,
+    cannot_replicate, check_manual_assignment, names, new_partition, partition_record, usable_brokers,
 };
 use crate::placement;
 use crate::randomness::Randomness;
@@ -80,27 +80,35 @@ impl Controller {
                 wanted.push(topic);
             }
         }
-        let mut response = CreateTopicsResponse::default();
-        let mut records = Vec::new();
         let config = self.broker_config(image);
-        let too_many = self.partitions_wanted(&wanted) > PARTITIONS_PER_REQUEST_MAX;
-        for topic in wanted {
-            let created = if too_many {
-                let message = "Excessively large number of partitions per request.";
-                Err(ApiError::new(ErrorCode::PolicyViolation, message))
-            } else {
-                let describe = (access.can_describe_configs)(&topic.name);
-                self.create_topic(image, &config, topic, describe, randomness)
-            };
-            match created {
+        let mut records = Vec::new();
+        let mut results = Vec::new();
+        let mut too_large = (self.partitions_wanted(&wanted) > PARTITIONS_PER_REQUEST_MAX)
+            .then_some("Excessively large number of partitions per request.");
+        for topic in &wanted {
+            if too_large.is_some() {
+                break;
+            }
+            let describe = (access.can_describe_configs)(&topic.name);
+            match self.create_topic(image, &config, topic, describe, randomness) {
                 Ok(created) => {
                     records.extend(created.records);
-                    response.topics.push(created.result);
+                    results.push(created.result);
                 }
-                Err(error) => response.topics.push(refused(&topic.name, error)),
+                Err(error) => results.push(refused(&topic.name, error)),
+            }
+            if records.len() > RECORDS_PER_REQUEST_MAX {
+                too_large = Some("Unable to perform excessively large batch operation.");
             }
         }
-        response.topics.extend(refusals);
+        if let Some(why) = too_large {
+            // Kafka refuses such a request as a whole.
+            records.clear();
+            let error = ApiError::new(ErrorCode::PolicyViolation, why);
+            results = wanted.iter().map(|topic| refused(&topic.name, error.clone())).collect();
+        }
+        results.extend(refusals);
+        let response = CreateTopicsResponse { topics: results, ..Default::default() };
         ControllerResult::new(records, response).validate_only(request.validate_only)
     }
 

@@ -6,6 +6,7 @@ use protocol::messages::{
     AllocateProducerIdsRequest, ControllerRegistrationRequest, UnregisterBrokerRequest,
     UnregisterControllerRequest,
 };
+use protocol::metadata_records::{MetadataRecord, PartitionChangeRecord};
 use protocol::{ErrorCode, Uuid};
 
 use crate::cluster::{Cluster, directory, topic};
@@ -121,6 +122,62 @@ fn the_only_replica_comes_back_by_itself_with_a_new_leader_epoch_after_an_unclea
     assert!(after.last_known_elr.is_empty() && after.elr.is_empty());
 }
 
+/// The records that Apache Kafka 4.4.0 wrote for the partition of a single node that was killed and started again,
+/// and then stopped in good order.
+#[test]
+fn a_killed_node_writes_what_kafka_writes() {
+    let mut cluster = Cluster::new(1);
+    cluster.create(vec![topic("a", 1, 1)]);
+    let topic_id = cluster.image().topics.by_name("a").unwrap().id();
+    let nothing = PartitionChangeRecord { partition_id: 0, topic_id, ..Default::default() };
+    let lost = PartitionChangeRecord {
+        isr: Some(vec![]),
+        leader: NO_LEADER,
+        eligible_leader_replicas: Some(vec![1]),
+        last_known_elr: Some(vec![1]),
+        ..nothing.clone()
+    };
+    let ineligible = PartitionChangeRecord { eligible_leader_replicas: Some(vec![]), ..nothing.clone() };
+    let back = PartitionChangeRecord {
+        isr: Some(vec![1]),
+        leader: 1,
+        leader_recovery_state: 1,
+        last_known_elr: Some(vec![]),
+        ..nothing
+    };
+    cluster.now_ms += 9001;
+    let mut seen = Vec::new();
+    let mut note = |cluster: &mut Cluster, records: Vec<MetadataRecord>| {
+        seen.extend(records.iter().filter_map(|record| match record {
+            MetadataRecord::PartitionChange(change) => Some(change.clone()),
+            _ => None,
+        }));
+        cluster.append(records);
+    };
+    let image = cluster.image().clone();
+    let fenced = cluster.controller.fence_stale_broker(&image, &mut cluster.heartbeats, cluster.now_ms);
+    note(&mut cluster, fenced.unwrap().records);
+    let request = cluster.registration(1, -1);
+    let image = cluster.image().clone();
+    let at = (cluster.next_offset, 0);
+    let registered = cluster
+        .controller
+        .register_broker(&image, &mut cluster.heartbeats, &request, 4, at, cluster.now_ms)
+        .unwrap();
+    note(&mut cluster, registered.records);
+    for want_shut_down in [false, true] {
+        let mut request = cluster.heartbeat_request(1);
+        request.want_shut_down = want_shut_down;
+        let image = cluster.image().clone();
+        let result = cluster
+            .controller
+            .broker_heartbeat(&image, &mut cluster.heartbeats, &request, cluster.now_ms)
+            .unwrap();
+        note(&mut cluster, result.records);
+    }
+    assert_eq!(seen, [lost.clone(), ineligible, back, lost]);
+}
+
 #[test]
 fn the_only_replica_comes_back_recovered_after_a_clean_stop() {
     let mut cluster = Cluster::new(1);
@@ -200,13 +257,11 @@ fn an_unclean_stop_costs_eligibility() {
 #[test]
 fn without_eligible_replicas_the_last_in_sync_replica_stays_in_the_isr() {
     let mut cluster = Cluster::new(1);
-    cluster.append(vec![protocol::metadata_records::MetadataRecord::FeatureLevel(
-        protocol::metadata_records::FeatureLevelRecord {
-            name: "eligible.leader.replicas.version".into(),
-            feature_level: 0,
-            ..Default::default()
-        },
-    )]);
+    cluster.append(vec![MetadataRecord::FeatureLevel(protocol::metadata_records::FeatureLevelRecord {
+        name: "eligible.leader.replicas.version".into(),
+        feature_level: 0,
+        ..Default::default()
+    })]);
     cluster.create(vec![topic("a", 1, 1)]);
     cluster.expire_broker(1);
     let partition = cluster.partition("a", 0);

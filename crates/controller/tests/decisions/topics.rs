@@ -148,6 +148,7 @@ fn what_cannot_be_created_is_refused_in_kafkas_words() {
             "Creation of internal topic __cluster_metadata is prohibited.",
         ),
         (topic("x", 10_001, 1), E::PolicyViolation, "Excessively large number of partitions per request."),
+        (topic("x", 10_000, 1), E::PolicyViolation, "Unable to perform excessively large batch operation."),
     ];
     for (wanted, code, message) in cases {
         let name = wanted.name.clone();
