@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use config::{BrokerConfig, LaunchSources, VariableSource};
+use config::{BrokerConfig, LaunchSources, Properties, VariableSource};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
@@ -60,10 +60,23 @@ fn read_configuration(options: &Options) -> Result<BrokerConfig> {
         overrides: overrides.collect::<Result<_, _>>()?,
     };
     let settings = config::launch::merge(&sources, &ProcessVariables)?;
-    for warning in config::warnings(&settings) {
+    for warning in config::warnings(&given(&settings, &sources)) {
         warn!("{warning}");
     }
     Ok(BrokerConfig::from_properties(&settings)?)
+}
+
+/// The settings that somebody gave: not those that a start without a file adds by itself.
+fn given(settings: &Properties, sources: &LaunchSources) -> Properties {
+    let is_given = |key: &str| {
+        sources.file.as_ref().is_some_and(|file| file.contains_key(key))
+            || sources.overrides.iter().any(|(name, _)| name == key)
+            || sources
+                .environment
+                .iter()
+                .any(|(name, _)| config::launch::key_of_variable(name).as_deref() == Some(key))
+    };
+    settings.iter().filter(|(key, _)| is_given(key)).map(|(key, text)| (key.clone(), text.clone())).collect()
 }
 
 /// What `${env:X}` and `${file:PATH:KEY}` stand for.
