@@ -1,7 +1,5 @@
 //! An idle connection costs at most 4 KiB.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
-
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     io::{Read, Write},

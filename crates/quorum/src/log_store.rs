@@ -37,6 +37,7 @@ pub(crate) struct Shared {
     clock: WallClock,
     storage: QuorumStorage,
     votes: VoteFile,
+    saved_vote: Mutex<Option<openraft::LeaderId<i32>>>,
     snapshots: Arc<SnapshotStore>,
     state: Mutex<State>,
 }
@@ -125,6 +126,7 @@ impl LogStore {
             clock: settings.clock.clone(),
             storage,
             votes,
+            saved_vote: Mutex::new(None),
             snapshots,
             state: Mutex::new(state),
         };
@@ -260,7 +262,13 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), StorageError> {
+        // That we won with a vote for ourselves, which is on disk, is forgotten with the process anyway.
+        let own = vote.leader_id.voted_for == Some(self.shared.replica_id);
+        if own && vote.committed && self.shared.saved_vote.lock().as_ref() == Some(&vote.leader_id) {
+            return Ok(());
+        }
         let saved = self.shared.votes.save(vote, |replica_id| self.directory_of(replica_id));
+        *self.shared.saved_vote.lock() = Some(vote.leader_id);
         saved.map_err(|error| storage_error(ErrorSubject::Vote, ErrorVerb::Write, error))
     }
 

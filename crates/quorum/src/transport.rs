@@ -136,11 +136,8 @@ impl Peer {
         }
     }
 
-    fn remote<T, E: std::error::Error>(
-        &self,
-        result: Result<T, RaftError<i32, E>>,
-    ) -> Result<T, CallError<E>> {
-        result.map_err(|error| RPCError::RemoteError(RemoteError::new(self.replica_id, error)))
+    fn remote<E: std::error::Error>(&self, error: RaftError<i32, E>) -> CallError<E> {
+        RPCError::RemoteError(RemoteError::new(self.replica_id, error))
     }
 
     fn other_answer<E: std::error::Error>(&self) -> CallError<E> {
@@ -169,7 +166,7 @@ impl RaftNetwork<TypeConfig> for Peer {
         let Answer::Append(result) = self.call(Call::Append(request), &option).await? else {
             return Err(self.other_answer());
         };
-        let response = self.remote(result)?;
+        let response = result.map_err(|error| self.remote(error))?;
         self.heard(last.map(|log_id| log_id.index), matches!(response, AppendEntriesResponse::Success));
         Ok(response)
     }
@@ -183,7 +180,7 @@ impl RaftNetwork<TypeConfig> for Peer {
         else {
             return Err(self.other_answer());
         };
-        let response = self.remote(result)?;
+        let response = result.map_err(|error| self.remote(error))?;
         self.heard(None, false);
         Ok(response)
     }
@@ -196,6 +193,6 @@ impl RaftNetwork<TypeConfig> for Peer {
         let Answer::Vote(result) = self.call(Call::Vote(request), &option).await? else {
             return Err(self.other_answer());
         };
-        self.remote(result)
+        result.map_err(|error| self.remote(error))
     }
 }
