@@ -187,6 +187,12 @@ impl RaftStateMachine<TypeConfig> for Machine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
+        // Only whole segments can be deleted behind a snapshot.
+        if self.upkeep.is_due_by_size()
+            && let Err(error) = self.log.log().roll(self.clock.now_ms())
+        {
+            tracing::error!(%error, "cannot roll the metadata log");
+        }
         self.upkeep.snapshot_taken();
         Builder {
             snapshots: self.snapshots.clone(),

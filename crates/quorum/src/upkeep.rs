@@ -36,9 +36,15 @@ impl Upkeep {
     /// A batch was applied.
     pub fn applied(&self, bytes: usize) {
         let before = self.record_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        if before < self.max_record_bytes && before + bytes as u64 >= self.max_record_bytes {
+        // Again with every batch until there is a snapshot: raft passes over a wish while it writes one.
+        if before + bytes as u64 >= self.max_record_bytes {
             self.due.notify_one();
         }
+    }
+
+    /// Whether so much was applied that there should be a snapshot.
+    pub fn is_due_by_size(&self) -> bool {
+        self.record_bytes.load(Ordering::Relaxed) >= self.max_record_bytes
     }
 
     /// A snapshot covers all that was applied so far.
@@ -73,20 +79,11 @@ pub(crate) async fn run(
             if clean(&raft, &log, &snapshots, &settings).await.is_err() {
                 return;
             }
-            continue;
-        }
-        let record_bytes = upkeep.record_bytes.load(Ordering::Relaxed);
-        if record_bytes >= upkeep.max_record_bytes {
-            // Only whole segments can be deleted behind a snapshot.
-            if let Err(error) = log.log().roll(settings.clock.now_ms()) {
-                tracing::error!(%error, "cannot roll the metadata log");
-                return;
-            }
-        }
-        if by_time {
+        } else if by_time {
             next_by_time = tokio::time::Instant::now() + interval;
         }
-        if record_bytes > 0 && raft.trigger().snapshot().await.is_err() {
+        let is_due = upkeep.is_due_by_size() || (by_time && upkeep.record_bytes.load(Ordering::Relaxed) > 0);
+        if is_due && raft.trigger().snapshot().await.is_err() {
             return;
         }
     }
