@@ -1,11 +1,14 @@
 //! A broker's life in the cluster: it registers, reports that it is alive, and takes its leave.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use protocol::messages::{BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest};
-use protocol::{ApiKey, ErrorCode};
+use protocol::{ApiKey, ErrorCode, Uuid};
+use storage::LogManager;
 use thiserror::Error;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::controller_client::{ControllerClient, settle};
@@ -34,7 +37,10 @@ pub struct BrokerLifecycle {
     node_id: i32,
     controller: ControllerClient,
     metadata: Arc<MetadataView>,
+    logs: Arc<LogManager>,
     heartbeat_interval: Duration,
+    /// Whether the broker has said that it wants to stop: reports that it is well would take that back.
+    is_leaving: Arc<AtomicBool>,
 }
 
 impl BrokerLifecycle {
@@ -43,9 +49,10 @@ impl BrokerLifecycle {
         node_id: i32,
         controller: ControllerClient,
         metadata: Arc<MetadataView>,
+        logs: Arc<LogManager>,
         heartbeat_interval: Duration,
     ) -> Self {
-        BrokerLifecycle { node_id, controller, metadata, heartbeat_interval }
+        BrokerLifecycle { node_id, controller, metadata, logs, heartbeat_interval, is_leaving: Arc::default() }
     }
 
     /// Registers and waits until the broker may serve; returns its epoch.
@@ -79,18 +86,20 @@ impl BrokerLifecycle {
         }
     }
 
-    /// Reports that the broker is alive, until the node stops.
-    pub async fn run(&self, epoch: i64) {
-        loop {
-            tokio::time::sleep(self.heartbeat_interval).await;
+    /// Reports that the broker is alive, and at once when a log directory has failed, until the broker leaves.
+    pub async fn run(&self, epoch: i64, mut directory_failures: watch::Receiver<usize>) {
+        while !self.is_leaving.load(Ordering::Acquire) {
             if let Err(reason) = self.heartbeat(epoch, false).await {
                 warn!(broker = self.node_id, %reason, "the controller did not take the heartbeat");
             }
+            // Either way it is time for a report: the interval is over, or a directory has failed.
+            let _ = tokio::time::timeout(self.heartbeat_interval, directory_failures.changed()).await;
         }
     }
 
     /// Hands leaderships over, for at most `patience`.
     pub async fn leave(&self, epoch: i64, patience: Duration) {
+        self.is_leaving.store(true, Ordering::Release);
         let leaving = async {
             loop {
                 match self.heartbeat(epoch, true).await {
@@ -119,6 +128,7 @@ impl BrokerLifecycle {
             current_metadata_offset: self.metadata.image().provenance.last_contained_offset,
             want_fence: false,
             want_shut_down,
+            offline_log_dirs: self.offline_directories(),
             ..Default::default()
         };
         let answered = self.controller.decide(move |deciding| {
@@ -131,5 +141,11 @@ impl BrokerLifecycle {
         });
         let answered = answered.await.map_err(LifecycleError::NoController)?;
         answered.map_err(|refusal| LifecycleError::Refused(refusal.to_string()))
+    }
+
+    /// Those whose ids are known: a directory that could not be read at start was never reported as ours.
+    fn offline_directories(&self) -> Vec<Uuid> {
+        let offline = self.logs.directories().iter().filter(|directory| directory.is_offline());
+        offline.map(|directory| directory.id()).filter(|id| *id != Uuid::ZERO).collect()
     }
 }

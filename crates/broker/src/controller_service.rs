@@ -9,7 +9,8 @@ use std::time::Duration;
 use controller::{BrokerHeartbeats, Controller, PeriodicTasks, Randomness};
 use protocol::ErrorCode;
 use protocol::metadata_records::MetadataRecord;
-use quorum::QuorumHandle;
+use quorum::{QuorumError, QuorumHandle};
+use storage::LogDirectory;
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
@@ -20,6 +21,10 @@ use crate::metadata_view::MetadataView;
 /// The level of `kraft.version` until voters can come and go.
 const KRAFT_VERSION: i16 = 0;
 
+/// Free bytes of its volume below which the metadata log takes no more. A record that does not fit would end the quorum, and with
+/// it the node; refused before, it only fails whoever wanted it, and the node goes on serving.
+const FREE_BYTES_MIN: u64 = 1024 * 1024;
+
 /// The active controller of this node.
 pub struct ControllerService {
     controller: Controller,
@@ -27,18 +32,20 @@ pub struct ControllerService {
     periodic: PeriodicTasks,
     randomness: Randomness,
     quorum: QuorumHandle,
+    directory: Arc<LogDirectory>,
     metadata: Arc<MetadataView>,
     clock: Arc<dyn Clock>,
 }
 
 impl ControllerService {
     /// A controller that decides on `metadata` and writes to `quorum`. The broker of this node, if there is one, runs in the
-    /// same process.
+    /// same process. `directory` is that of the metadata log.
     pub fn new(
         controller: Controller,
         same_process: Option<i32>,
         randomness: Randomness,
         quorum: QuorumHandle,
+        directory: Arc<LogDirectory>,
         metadata: Arc<MetadataView>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -46,7 +53,7 @@ impl ControllerService {
         let heartbeats =
             BrokerHeartbeats::new(&metadata.image(), session_timeout_ms, same_process, clock.now_ms());
         let periodic = PeriodicTasks::new(&controller, clock.now_ms());
-        ControllerService { controller, heartbeats, periodic, randomness, quorum, metadata, clock }
+        ControllerService { controller, heartbeats, periodic, randomness, quorum, directory, metadata, clock }
     }
 
     /// Takes decisions until nobody is left who could send one.
@@ -108,11 +115,31 @@ impl ControllerService {
         if records.is_empty() {
             return Ok(());
         }
+        self.check_space()?;
         self.quorum.propose(records).await.map_err(|refusal| {
             error!(error = %refusal, "metadata records were not written");
-            ErrorCode::NotController
+            match refusal {
+                QuorumError::TooLarge { .. } => ErrorCode::PolicyViolation,
+                QuorumError::Encode(_) => ErrorCode::UnknownServerError,
+                _ => ErrorCode::NotController,
+            }
         })?;
         self.periodic.appended(&self.controller, self.clock.now_ms());
         Ok(())
+    }
+
+    fn check_space(&self) -> Result<(), ErrorCode> {
+        match self.directory.space() {
+            Ok(space) if space.usable_bytes < FREE_BYTES_MIN => {
+                error!(
+                    directory = %self.directory.path().display(),
+                    free_bytes = space.usable_bytes,
+                    "the disk is full: metadata cannot change until there is room"
+                );
+                Err(ErrorCode::KafkaStorageError)
+            }
+            // A file system that cannot tell is not full for that.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }

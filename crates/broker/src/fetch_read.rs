@@ -50,6 +50,14 @@ impl PartitionRead {
     }
 }
 
+/// Whether [`read`] would wait for the device if it had `room`.
+pub fn would_block(partition: &Partition, asked: &FetchParameters, room: usize) -> bool {
+    let most = room.min(usize::try_from(asked.max_bytes).unwrap_or(0));
+    asked.fetch_offset >= partition.log.log_start_offset()
+        && asked.fetch_offset < partition.log.high_watermark()
+        && partition.log.read_would_block(asked.fetch_offset, most)
+}
+
 /// Reads up to `room` bytes; with `is_first`, the first batch whatever its size.
 pub fn read(
     partition: &Partition,
@@ -59,15 +67,20 @@ pub fn read(
     is_first: bool,
 ) -> PartitionRead {
     let log = &partition.log;
+    let high_watermark = log.high_watermark();
     let mut found = PartitionRead {
         error_code: ErrorCode::None,
-        high_watermark: log.high_watermark(),
-        last_stable_offset: log.last_stable_offset(),
+        high_watermark,
+        last_stable_offset: log.last_stable_offset().min(high_watermark),
         log_start_offset: log.log_start_offset(),
         ..PartitionRead::failed(ErrorCode::None)
     };
-    if partition.leader_epoch() < 0 {
-        return PartitionRead::failed(ErrorCode::NotLeaderOrFollower);
+    if log.directory().is_offline() {
+        return PartitionRead::failed(ErrorCode::KafkaStorageError);
+    }
+    // Anew with each look: leadership may have changed while the fetch waited.
+    if let Err(error) = partition.check_leader_epoch(asked.current_leader_epoch.unwrap_or(-1), true) {
+        return PartitionRead::failed(error);
     }
     if let Some(epoch) = asked.last_fetched_epoch {
         let end = log.end_offset_for_epoch(epoch);

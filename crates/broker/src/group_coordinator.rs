@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use groups::{
     Effects, Event, GroupShard, Reply, Request, RequestContext, RequestId, coordinator_key_partition,
@@ -20,6 +21,9 @@ use crate::group_log;
 use crate::metadata_view::MetadataView;
 use crate::partition::Partition;
 
+/// How long a shard whose records the log has refused stays away before it is replayed: the reason may last.
+const RELOAD_DELAY_MS: i64 = 100;
+
 /// The internal topic of group state.
 pub const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 
@@ -27,6 +31,7 @@ pub const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 pub struct GroupCoordinator {
     settings: groups::GroupCoordinatorConfig,
     load_buffer_bytes: usize,
+    commit_timeout: Duration,
     clock: Arc<dyn Clock>,
     metadata: Arc<MetadataView>,
     shards: RwLock<HashMap<i32, Arc<Shard>>>,
@@ -48,6 +53,10 @@ struct ShardState {
     next_request: u64,
     waiting: HashMap<RequestId, oneshot::Sender<Held>>,
     armed_for: Option<i64>,
+    /// Whether the next deadline is that of replaying the partition again.
+    awaits_reload: bool,
+    /// Topics that went while there was no engine to forget their offsets.
+    deleted_meanwhile: Vec<groups::DeletedTopic>,
 }
 
 /// A reply and the offset that must be committed before it leaves.
@@ -57,10 +66,12 @@ struct Held {
 }
 
 impl GroupCoordinator {
-    /// A coordinator without shards; [`Self::partition_led`] brings them.
+    /// A coordinator without shards; [`Self::begin_loading`] brings them. It reads `load_buffer_bytes` at a time when it replays,
+    /// and waits for `commit_timeout` at most until what a reply depends on is committed.
     pub fn new(
         settings: groups::GroupCoordinatorConfig,
         load_buffer_bytes: usize,
+        commit_timeout: Duration,
         clock: Arc<dyn Clock>,
         metadata: Arc<MetadataView>,
     ) -> Arc<Self> {
@@ -68,6 +79,7 @@ impl GroupCoordinator {
         let coordinator = Arc::new(GroupCoordinator {
             settings,
             load_buffer_bytes,
+            commit_timeout,
             clock,
             metadata,
             shards: RwLock::default(),
@@ -125,17 +137,19 @@ impl GroupCoordinator {
         };
         // A shard answers every request, when it is unloaded at the latest.
         let held = held.await.expect("a shard was dropped with a request waiting");
-        match shard.partition.committed(held.committed_at, shard.leader_epoch).await {
-            Ok(()) => held.reply,
-            Err(error) => held.reply.refused(error),
+        let committed = shard.partition.committed(held.committed_at, shard.leader_epoch);
+        match tokio::time::timeout(self.commit_timeout, committed).await {
+            Ok(Ok(())) => held.reply,
+            Ok(Err(error)) => held.reply.refused(error),
+            Err(_) => held.reply.refused(ErrorCode::RequestTimedOut),
         }
     }
 
     /// The shards that are ready, by partition.
     pub fn ready_shards(&self) -> Vec<i32> {
-        let shards = self.shards.read();
-        let mut ready: Vec<i32> = shards
-            .values()
+        let mut ready: Vec<i32> = self
+            .shards()
+            .iter()
             .filter(|shard| shard.state.lock().engine.is_some())
             .map(|shard| shard.index)
             .collect();
@@ -145,16 +159,47 @@ impl GroupCoordinator {
 
     /// Whether some shard is still being replayed.
     pub fn is_loading(&self) -> bool {
-        self.shards.read().values().any(|shard| shard.state.lock().engine.is_none())
+        self.shards().iter().any(|shard| shard.state.lock().engine.is_none())
+    }
+
+    /// A shard's lock is never taken with the list's lock held: whoever has the former may want the latter.
+    fn shards(&self) -> Vec<Arc<Shard>> {
+        self.shards.read().values().cloned().collect()
     }
 
     /// Tells every shard that topics are gone.
     pub fn topics_deleted(&self, topics: &[groups::DeletedTopic]) {
-        let shards: Vec<_> = self.shards.read().values().cloned().collect();
-        for shard in shards {
+        for shard in self.shards() {
             let mut state = shard.state.lock();
             if state.engine.is_some() {
                 self.step(&shard, &mut state, Event::TopicsDeleted(topics.to_vec()));
+            } else {
+                state.deleted_meanwhile.extend_from_slice(topics);
+            }
+        }
+    }
+
+    /// Takes over what has changed in the configuration of `__consumer_offsets`.
+    pub fn reconfigured(&self) {
+        for shard in self.shards() {
+            if let Some(engine) = shard.state.lock().engine.as_mut() {
+                engine.set_config(self.settings_of(&shard));
+            }
+        }
+    }
+
+    fn settings_of(&self, shard: &Shard) -> groups::GroupCoordinatorConfig {
+        groups::GroupCoordinatorConfig {
+            max_batch_bytes: group_log::batch_bytes_max(&shard.partition),
+            ..self.settings.clone()
+        }
+    }
+
+    /// Gives up the shards whose log directory has failed.
+    pub fn directory_failed(&self) {
+        for shard in self.shards() {
+            if shard.partition.log.directory().is_offline() {
+                self.partition_lost(shard.index);
             }
         }
     }
@@ -162,7 +207,14 @@ impl GroupCoordinator {
     /// Takes over `partition`, which this broker leads from `leader_epoch` on; its groups are served once it is replayed.
     pub fn begin_loading(&self, partition: Arc<Partition>, leader_epoch: i32) {
         let index = partition.topic_partition.partition;
-        let state = ShardState { engine: None, next_request: 0, waiting: HashMap::new(), armed_for: None };
+        let state = ShardState {
+            engine: None,
+            next_request: 0,
+            waiting: HashMap::new(),
+            armed_for: None,
+            awaits_reload: false,
+            deleted_meanwhile: Vec::new(),
+        };
         let shard = Arc::new(Shard { index, leader_epoch, partition, state: Mutex::new(state) });
         self.shards.write().insert(index, shard.clone());
         self.loading.send(shard).expect("the thread that replays outlives the coordinator");
@@ -173,7 +225,7 @@ impl GroupCoordinator {
         if !is_wanted() {
             return;
         }
-        let mut engine = GroupShard::new(self.settings.clone());
+        let mut engine = GroupShard::new(self.settings_of(shard));
         match group_log::replay(&shard.partition, self.load_buffer_bytes, &mut engine) {
             Ok(replayed) if replayed > 0 => info!(
                 topic_partition = %shard.partition.topic_partition,
@@ -187,7 +239,10 @@ impl GroupCoordinator {
                     %reason,
                     "cannot replay the groups of this partition; they stay without a coordinator"
                 );
-                self.shards.write().remove(&shard.index);
+                let mut shards = self.shards.write();
+                if shards.get(&shard.index).is_some_and(|held| Arc::ptr_eq(held, shard)) {
+                    shards.remove(&shard.index);
+                }
                 return;
             }
         }
@@ -195,6 +250,10 @@ impl GroupCoordinator {
         if is_wanted() {
             state.engine = Some(engine);
             self.step(shard, &mut state, Event::Loaded);
+            let deleted = std::mem::take(&mut state.deleted_meanwhile);
+            if !deleted.is_empty() {
+                self.step(shard, &mut state, Event::TopicsDeleted(deleted));
+            }
         }
     }
 
@@ -217,7 +276,7 @@ impl GroupCoordinator {
             match first {
                 Some((deadline, index)) if deadline <= now_ms => self.tick(deadline, index),
                 Some((deadline, _)) => {
-                    let wait = std::time::Duration::from_millis(deadline.abs_diff(now_ms));
+                    let wait = Duration::from_millis(deadline.abs_diff(now_ms));
                     let _ = tokio::time::timeout(wait, self.sooner.notified()).await;
                 }
                 None => self.sooner.notified().await,
@@ -234,7 +293,9 @@ impl GroupCoordinator {
         let mut state = shard.state.lock();
         self.disarm(&shard, &mut state);
         self.deadlines.lock().remove(&(deadline, index));
-        if state.engine.is_some() {
+        if std::mem::take(&mut state.awaits_reload) {
+            self.loading.send(shard.clone()).expect("the thread that replays outlives the coordinator");
+        } else if state.engine.is_some() {
             self.step(&shard, &mut state, Event::Tick);
         }
     }
@@ -245,7 +306,7 @@ impl GroupCoordinator {
         let effects = engine.step(now_ms, event);
         let next = engine.next_deadline();
         match group_log::append(&shard.partition, shard.leader_epoch, &effects, now_ms) {
-            Ok(committed_at) => self.hold(state, effects, committed_at),
+            Ok(committed_at) => self.hold(state, effects.replies, committed_at),
             Err(error) => {
                 warn!(
                     topic_partition = %shard.partition.topic_partition,
@@ -259,8 +320,8 @@ impl GroupCoordinator {
         self.arm(shard, state, next);
     }
 
-    fn hold(&self, state: &mut ShardState, effects: Effects, committed_at: i64) {
-        for (id, reply) in effects.replies {
+    fn hold(&self, state: &mut ShardState, replies: Vec<(RequestId, Reply)>, committed_at: i64) {
+        for (id, reply) in replies {
             if let Some(waiting) = state.waiting.remove(&id) {
                 // Whoever asked may have gone; then nobody minds.
                 let _ = waiting.send(Held { reply, committed_at });
@@ -268,38 +329,22 @@ impl GroupCoordinator {
         }
     }
 
-    /// The engine is ahead of the log: its replies become refusals and it is built again from what the log has.
+    /// The engine is ahead of the log: its replies become refusals, and it is built again from what the log has, which is read
+    /// on the thread that replays.
     fn reject(&self, shard: &Arc<Shard>, state: &mut ShardState, effects: Effects, error: ErrorCode) {
-        for (id, reply) in effects.replies {
-            if let Some(waiting) = state.waiting.remove(&id) {
-                let _ = waiting.send(Held { reply: reply.refused(error), committed_at: 0 });
-            }
-        }
+        let refused = effects.replies.into_iter().map(|(id, reply)| (id, reply.refused(error))).collect();
+        self.hold(state, refused, 0);
         if let Some(mut engine) = state.engine.take() {
             let parked = engine.step(self.clock.now_ms(), Event::Unload);
-            self.hold(state, Effects { records: Vec::new(), ..parked }, 0);
+            self.hold(state, parked.replies, 0);
         }
         state.waiting.clear();
-        self.disarm(shard, state);
-        if shard.partition.leader_epoch() != shard.leader_epoch
-            || shard.partition.log.directory().is_offline()
-        {
-            return;
-        }
-        let mut engine = GroupShard::new(self.settings.clone());
-        match group_log::replay(&shard.partition, self.load_buffer_bytes, &mut engine) {
-            Ok(_) => {
-                let effects = engine.step(self.clock.now_ms(), Event::Loaded);
-                let next = engine.next_deadline();
-                state.engine = Some(engine);
-                self.hold(state, Effects { records: Vec::new(), ..effects }, 0);
-                self.arm(shard, state, next);
-            }
-            Err(reason) => error!(
-                topic_partition = %shard.partition.topic_partition,
-                %reason,
-                "cannot replay the groups of this partition; they stay without a coordinator"
-            ),
+        let partition = &shard.partition;
+        if partition.leader_epoch() == shard.leader_epoch && !partition.log.directory().is_offline() {
+            state.awaits_reload = true;
+            self.arm(shard, state, Some(self.clock.now_ms().saturating_add(RELOAD_DELAY_MS)));
+        } else {
+            self.disarm(shard, state);
         }
     }
 

@@ -9,29 +9,59 @@ use tracing::warn;
 
 use crate::partition::Partition;
 
-/// Appends what a step asks for as one batch.
+/// What a record takes beside its key and value, at most.
+const RECORD_OVERHEAD: usize = 32;
+
+/// The largest batch that a partition of group state takes.
+pub fn batch_bytes_max(partition: &Partition) -> usize {
+    let config = partition.log.config();
+    usize::try_from(config.max_message_bytes.min(config.effective_segment_bytes())).unwrap_or(0)
+}
+
+/// Appends what a step asks for: as one batch, if it fits. What concerns many groups at once (a deleted topic, expired offsets)
+/// may take several; a single request's records always fit.
 ///
 /// Returns the offset that must be committed before the step's replies leave: everything that the step may have seen.
 ///
 /// # Errors
-/// What the log refused with.
+/// What the log refused with. Batches before the refused one stay in the log.
 pub fn append(
     partition: &Arc<Partition>,
     leader_epoch: i32,
     effects: &Effects,
     now_ms: i64,
 ) -> Result<i64, ErrorCode> {
-    if effects.records.is_empty() {
-        return Ok(partition.log.log_end_offset());
-    }
-    let mut batch = BatchBuilder::new(0);
-    if let Some(transaction) = effects.transaction {
-        batch =
-            batch.producer(transaction.producer_id, transaction.producer_epoch, NO_SEQUENCE).transactional();
-    }
+    let limit = batch_bytes_max(partition);
+    let mut batch = new_batch(effects);
     for record in &effects.records {
+        let size = RECORD_OVERHEAD + record.key.len() + record.value.as_ref().map_or(0, |value| value.len());
+        if !batch.is_empty() && batch.size_in_bytes().saturating_add(size) > limit {
+            let full = std::mem::replace(&mut batch, new_batch(effects));
+            append_batch(partition, leader_epoch, full, now_ms)?;
+        }
         batch.append(now_ms, Some(&record.key), record.value.as_deref(), &[]);
     }
+    if batch.is_empty() {
+        return Ok(partition.log.log_end_offset());
+    }
+    append_batch(partition, leader_epoch, batch, now_ms)
+}
+
+fn new_batch(effects: &Effects) -> BatchBuilder {
+    match effects.transaction {
+        Some(by) => {
+            BatchBuilder::new(0).producer(by.producer_id, by.producer_epoch, NO_SEQUENCE).transactional()
+        }
+        None => BatchBuilder::new(0),
+    }
+}
+
+fn append_batch(
+    partition: &Arc<Partition>,
+    leader_epoch: i32,
+    batch: BatchBuilder,
+    now_ms: i64,
+) -> Result<i64, ErrorCode> {
     let appended = partition.append_from_coordinator(&batch.build(), leader_epoch, now_ms);
     appended.map(|appended| appended.info.last_offset + 1).map_err(|refusal| refusal.error_code)
 }

@@ -10,6 +10,7 @@ mod clock;
 mod context;
 mod controller_client;
 mod controller_service;
+mod directory_failures;
 mod dispatch;
 mod fetch_read;
 mod group_coordinator;
@@ -27,4 +28,4 @@ mod settings;
 mod topic_creation;
 
 pub use clock::{Clock, SystemClock};
-pub use node::{Node, NodeError};
+pub use node::{Node, NodeError, NodeSeams};

@@ -52,6 +52,7 @@ impl MetadataPublisher {
         let mut follower = self.follower.lock();
         follower.is_live = true;
         let image = follower.loader.image().clone();
+        follower.partitions.set_strays_aside(&image);
         let delta = MetadataDelta::between(&MetadataImage::empty(), &image);
         follower.publish(Publication { delta, image });
     }
@@ -74,12 +75,16 @@ impl Follower {
 
     fn apply_configs(&self, delta: &MetadataDelta, image: &MetadataImage) {
         let Some(configs) = delta.configs() else { return };
-        let touches = |kind| configs.changed().iter().any(|resource| resource.resource_type == kind);
-        if touches(ConfigResourceType::Broker) && self.config.alter(&image.configs) {
-            self.partitions.reconfigure(|_| true, image);
+        let of_type = |kind| configs.changed().iter().filter(move |resource| resource.resource_type == kind);
+        if of_type(ConfigResourceType::Broker).next().is_some() && self.config.alter(&image.configs) {
+            self.partitions.reconfigure_all(image);
+            self.groups.reconfigured();
         }
-        for resource in configs.changed().iter().filter(|r| r.resource_type == ConfigResourceType::Topic) {
-            self.partitions.reconfigure(|topic| topic == resource.name, image);
+        for resource in of_type(ConfigResourceType::Topic) {
+            self.partitions.reconfigure(&resource.name, image);
+            if resource.name == CONSUMER_OFFSETS {
+                self.groups.reconfigured();
+            }
         }
     }
 

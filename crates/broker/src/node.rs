@@ -3,27 +3,21 @@
 //! Start: claim the ports, recover the logs, replay the metadata, register (which gives every partition led here a new leader
 //! epoch), lead the partitions, answer clients. Stop: the other way round.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+mod assembly;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use config::{BrokerConfig, TopicConfig};
+use config::BrokerConfig;
 use controller::features::SUPPORTED;
 use controller::{Controller, ControllerSettings, Randomness};
 use network::{BoundListener, DescriptorShares, NetworkError, Server};
 use parking_lot::Mutex;
-use protocol::Uuid;
-use protocol::messages::BrokerRegistrationRequest;
-use protocol::messages::broker_registration_request::{Feature, Listener};
-use quorum::{
-    InProcessTransport, Quorum, QuorumError, QuorumHandle, QuorumSettings, QuorumStorage, VoterNode,
-    WallClock,
-};
+use quorum::QuorumError;
 use replica::FetchSessions;
+use storage::StorageError;
 use storage::disk::{Disk, RealDisk};
-use storage::{LogManager, LogManagerConfig, StorageError};
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -34,6 +28,7 @@ use crate::broker_lifecycle::{BrokerLifecycle, LifecycleError};
 use crate::clock::{Clock, SystemClock};
 use crate::controller_client::ControllerClient;
 use crate::controller_service::ControllerService;
+use crate::directory_failures::DirectoryFailures;
 use crate::dispatch::Connections;
 use crate::group_coordinator::GroupCoordinator;
 use crate::metadata_publisher::MetadataPublisher;
@@ -72,33 +67,65 @@ pub enum NodeError {
     Thread(std::io::Error),
 }
 
-/// A running node.
+/// What a node needs of the machine, real or simulated.
+pub struct NodeSeams {
+    /// Its files.
+    pub disk: Arc<dyn Disk>,
+    /// Its time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for NodeSeams {
+    /// The machine's own disk and clock.
+    fn default() -> Self {
+        NodeSeams { disk: Arc::new(RealDisk::default()), clock: Arc::new(SystemClock) }
+    }
+}
+
+/// A running node. Dropping it without [`Node::stop`] is a crash as far as its files are concerned.
 pub struct Node {
-    broker: Arc<Broker>,
     server: Server,
+    started: StartedBroker,
+}
+
+/// Everything but the listeners.
+struct StartedBroker {
+    broker: Arc<Broker>,
     lifecycle: BrokerLifecycle,
     broker_epoch: i64,
     background: Vec<JoinHandle<()>>,
     stopping: watch::Sender<bool>,
+    directory_failures: watch::Receiver<usize>,
 }
 
 impl Node {
-    /// Starts a node; it answers clients when this returns.
+    /// Starts a node on this machine; it answers clients when this returns.
     ///
     /// # Errors
     /// What keeps it from starting.
     pub async fn start(config: BrokerConfig) -> Result<Node, NodeError> {
+        Self::start_on(config, NodeSeams::default()).await
+    }
+
+    /// Starts a node on `seams`; it answers clients when this returns.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub async fn start_on(config: BrokerConfig, seams: NodeSeams) -> Result<Node, NodeError> {
         if !(config.is_broker() && config.is_controller() && config.is_alone()) {
             let message = "this build runs a single node: process.roles must be broker,controller and the quorum's only voter this node";
             return Err(NodeError::Unsupported(message.to_string()));
         }
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        if config.metadata_log_dir() != config.log_dirs().first().map(String::as_str) {
+            let message =
+                "metadata.log.dir: this build keeps the metadata log in the first of log.dirs, name that or none";
+            return Err(NodeError::Unsupported(message.to_string()));
+        }
         let descriptors = network::raise_descriptor_limit();
         let server = Server::bind(settings::server(&config, descriptors)?)?;
-        let started = Self::start_broker(config, clock, &server, descriptors).await;
-        match started {
-            Ok((broker, lifecycle, broker_epoch, background, stopping)) => {
-                let mut node = Node { broker, server, lifecycle, broker_epoch, background, stopping };
+        match Self::start_broker(config, seams, &server, descriptors).await {
+            Ok(started) => {
+                let mut node = Node { server, started };
                 node.open()?;
                 Ok(node)
             }
@@ -111,14 +138,14 @@ impl Node {
 
     async fn start_broker(
         config: BrokerConfig,
-        clock: Arc<dyn Clock>,
+        NodeSeams { disk, clock }: NodeSeams,
         server: &Server,
         descriptors: DescriptorShares,
-    ) -> Result<(Arc<Broker>, BrokerLifecycle, i64, Vec<JoinHandle<()>>, watch::Sender<bool>), NodeError>
-    {
+    ) -> Result<StartedBroker, NodeError> {
         let node_id = config.node.node_id;
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
-        let logs = Arc::new(open_logs(&config, disk.clone(), descriptors)?);
+        let logs = Arc::new(assembly::open_logs(&config, disk.clone(), descriptors)?);
+        let (failures, directory_failures) = DirectoryFailures::new();
+        logs.set_directory_observer(Arc::new(failures));
         let dynamic_config = Arc::new(DynamicBrokerConfig::new(node_id, config.clone()));
         let metadata = Arc::new(MetadataView::default());
         let partitions = Arc::new(Partitions::new(
@@ -131,6 +158,7 @@ impl Node {
         let groups = GroupCoordinator::new(
             settings::groups(&config),
             usize::try_from(config.groups.offsets_load_buffer_size).unwrap_or(usize::MAX),
+            Duration::from_millis(config.groups.offsets_commit_timeout_ms.unsigned_abs().into()),
             clock.clone(),
             metadata.clone(),
         );
@@ -141,8 +169,10 @@ impl Node {
             groups.clone(),
             dynamic_config.clone(),
         );
-        let quorum = start_quorum(&config, disk, &logs, &clock, publisher.clone())?;
-        load_logs(&logs, &metadata, &dynamic_config, clock.now_ms())?;
+        let quorum = assembly::start_quorum(&config, disk, &logs, &clock, publisher.clone())?;
+        // Topics inherit what was altered before the last stop.
+        dynamic_config.alter(&metadata.image().configs);
+        assembly::load_logs(&logs, &metadata, &dynamic_config, clock.now_ms())?;
 
         let (stopping, stopped) = watch::channel(false);
         let (controller, decisions) = ControllerClient::new();
@@ -151,25 +181,26 @@ impl Node {
             cluster_id: logs.cluster_id().to_string(),
             quorum_node_ids: vec![node_id],
             supported_features: SUPPORTED,
-            config: config.clone(),
+            config: settings::controller(&config),
         });
         let service = ControllerService::new(
             engine,
             Some(node_id),
             Randomness::new(rand::random()),
             quorum.clone(),
+            logs.directories()[0].clone(),
             metadata.clone(),
             clock.clone(),
         );
         let open_transaction = publisher.open_transaction();
-        let mut background = vec![run_thread("klamm-controller", stopped.clone(), async move {
+        let mut background = vec![assembly::run_thread("klamm-controller", stopped.clone(), async move {
             service.run(open_transaction, decisions).await;
         })?];
-        background.push(housekeeping(logs.clone(), clock.clone(), stopped.clone())?);
+        background.push(assembly::housekeeping(logs.clone(), clock.clone(), stopped.clone())?);
 
         let heartbeat = Duration::from_millis(config.node.broker_heartbeat_interval_ms.unsigned_abs().into());
-        let lifecycle = BrokerLifecycle::new(node_id, controller.clone(), metadata.clone(), heartbeat);
-        let broker_epoch = lifecycle.join(registration(&config, &logs, server)).await?;
+        let lifecycle = BrokerLifecycle::new(node_id, controller.clone(), metadata.clone(), logs.clone(), heartbeat);
+        let broker_epoch = lifecycle.join(assembly::registration(&config, &logs, server)).await?;
         // From here on partitions are led in the epochs that the registration gave them.
         publisher.go_live();
 
@@ -192,21 +223,24 @@ impl Node {
             quorum,
             groups,
         });
-        Ok((broker, lifecycle, broker_epoch, background, stopping))
+        Ok(StartedBroker { broker, lifecycle, broker_epoch, background, stopping, directory_failures })
     }
 
     fn open(&mut self) -> Result<(), NodeError> {
+        let StartedBroker { broker, lifecycle, broker_epoch, directory_failures, .. } = &self.started;
         if let Some(core) = self.server.cores().first() {
-            let (groups, lifecycle, epoch) =
-                (self.broker.groups.clone(), self.lifecycle.clone(), self.broker_epoch);
+            let (groups, failing, epoch) = (broker.groups.clone(), broker.clone(), *broker_epoch);
+            let (lifecycle, failures) = (lifecycle.clone(), directory_failures.clone());
+            let told = failures.clone();
             core.spawn(move || async move { groups.run_deadlines().await });
-            core.spawn(move || async move { lifecycle.run(epoch).await });
+            core.spawn(move || async move { lifecycle.run(epoch, told).await });
+            core.spawn(move || async move { give_up_failed_directories(&failing, failures).await });
         }
-        self.server.serve(Arc::new(Connections::new(self.broker.clone())))?;
+        self.server.serve(Arc::new(Connections::new(broker.clone())))?;
         info!(
-            node = self.broker.node_id,
-            cluster = self.broker.cluster_id,
-            partitions = self.broker.partitions.all().len(),
+            node = broker.node_id,
+            cluster = broker.cluster_id,
+            partitions = broker.partitions.all().len(),
             "the node is up"
         );
         Ok(())
@@ -217,12 +251,27 @@ impl Node {
         self.server.listeners()
     }
 
-    /// Waits until every log directory has failed, which leaves nothing to serve.
+    /// Waits until the node cannot go on, and says why: its metadata log has failed, or every log directory has.
     pub async fn failed(&self) -> String {
+        let mut failures = self.started.directory_failures.clone();
+        let mut leadership = self.started.broker.quorum.leadership();
+        let directories = self.started.broker.logs.directories();
         loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            if self.broker.logs.directories().iter().all(|directory| directory.is_offline()) {
+            if directories.iter().all(|directory| directory.is_offline()) {
                 return "every log directory is offline".to_string();
+            }
+            if directories[0].is_offline() {
+                let path = directories[0].path().display();
+                return format!("the log directory of the metadata log is offline: {path}");
+            }
+            tokio::select! {
+                // The directories hold the other end.
+                _ = failures.changed() => {}
+                changed = leadership.changed() => {
+                    if changed.is_err() {
+                        return "the metadata quorum has ended; the log says why".to_string();
+                    }
+                }
             }
         }
     }
@@ -232,145 +281,37 @@ impl Node {
     /// # Errors
     /// What kept it from being clean; the node has ended all the same.
     pub async fn stop(self) -> Result<(), NodeError> {
-        self.lifecycle.leave(self.broker_epoch, PATIENCE_TO_STOP).await;
-        let server = self.server;
+        let Node { server, started } = self;
+        let StartedBroker { broker, lifecycle, broker_epoch, background, stopping, .. } = started;
+        lifecycle.leave(broker_epoch, PATIENCE_TO_STOP).await;
         let closed = tokio::task::spawn_blocking(move || server.shutdown(PATIENCE_TO_STOP)).await;
         if closed.is_err() {
             error!("closing the listeners panicked");
         }
         // Nobody is left who listens if the threads have ended before.
-        let _ = self.stopping.send(true);
-        for thread in self.background {
+        let _ = stopping.send(true);
+        for thread in background {
             if thread.join().is_err() {
                 error!("a background thread has panicked");
             }
         }
-        let quorum = self.broker.quorum.clone();
+        let quorum = broker.quorum.clone();
         if tokio::task::spawn_blocking(move || quorum.shutdown()).await.is_err() {
             error!("stopping the quorum panicked");
         }
-        self.broker.logs.shutdown(self.broker_epoch)?;
-        info!(node = self.broker.node_id, "stopped");
+        broker.logs.shutdown(broker_epoch)?;
+        info!(node = broker.node_id, "stopped");
         Ok(())
     }
 }
 
-fn open_logs(
-    config: &BrokerConfig,
-    disk: Arc<dyn Disk>,
-    descriptors: DescriptorShares,
-) -> Result<LogManager, NodeError> {
-    let directories = config.log_dirs().iter().map(PathBuf::from).collect();
-    let settings = LogManagerConfig {
-        file_budget: descriptors.files,
-        ..settings::logs(config, LogManagerConfig::new(directories, config.node.node_id))
-    };
-    let mut random_id = || Uuid::from_u128(rand::random());
-    Ok(LogManager::open(disk, settings, &mut random_id)?)
-}
-
-fn start_quorum(
-    config: &BrokerConfig,
-    disk: Arc<dyn Disk>,
-    logs: &Arc<LogManager>,
-    clock: &Arc<dyn Clock>,
-    publisher: MetadataPublisher,
-) -> Result<QuorumHandle, NodeError> {
-    let log =
-        logs.metadata_log(Uuid::METADATA_TOPIC_ID, Arc::new(settings::metadata_log(config)), clock.now_ms())?;
-    let node_id = config.node.node_id;
-    let now = clock.clone();
-    let voters = BTreeMap::from([(node_id, VoterNode::default())]);
-    let defaults =
-        QuorumSettings::new(node_id, log.directory().id(), voters, WallClock(Arc::new(move || now.now_ms())));
-    let storage = QuorumStorage { disk, directory: log.directory().path().join("__cluster_metadata-0"), log };
-    let transport = InProcessTransport::default().endpoint(node_id);
-    Ok(Quorum::start(settings::quorum(config, defaults), storage, Box::new(publisher), transport)?)
-}
-
-fn load_logs(
-    logs: &LogManager,
-    metadata: &MetadataView,
-    config: &DynamicBrokerConfig,
-    now_ms: i64,
-) -> Result<(), NodeError> {
-    let (image, config) = (metadata.image(), config.current());
-    let config_of = |topic: &str| Arc::new(TopicConfig::resolve(&config, image.configs.of_topic(topic)));
-    let report = logs.load_logs(&config_of, now_ms)?;
-    info!(
-        logs = report.opened,
-        failed = report.failed.len(),
-        clean_stop = logs.was_clean_shutdown(),
-        "opened the logs"
-    );
-    Ok(())
-}
-
-/// What the broker tells the controller of itself.
-fn registration(config: &BrokerConfig, logs: &LogManager, server: &Server) -> BrokerRegistrationRequest {
-    BrokerRegistrationRequest {
-        broker_id: config.node.node_id,
-        cluster_id: logs.cluster_id().to_string(),
-        incarnation_id: Uuid::from_u128(rand::random()),
-        listeners: settings::advertised(config, server.listeners())
-            .into_iter()
-            .map(|(listener, host, port)| Listener {
-                name: listener.name.clone(),
-                host,
-                port,
-                security_protocol: listener.protocol.id(),
-                ..Default::default()
-            })
-            .collect(),
-        features: SUPPORTED
-            .iter()
-            .filter(|feature| feature.max > 0)
-            .map(|feature| Feature {
-                name: feature.name.to_string(),
-                min_supported_version: feature.min,
-                max_supported_version: feature.max,
-                ..Default::default()
-            })
-            .collect(),
-        rack: config.node.broker_rack.clone(),
-        log_dirs: logs.directories().iter().map(|directory| directory.id()).collect(),
-        previous_broker_epoch: logs.previous_broker_epoch().unwrap_or(-1),
-        ..Default::default()
-    }
-}
-
-/// Checkpoints, retention and the like, on a thread of its own.
-fn housekeeping(
-    logs: Arc<LogManager>,
-    clock: Arc<dyn Clock>,
-    stopped: watch::Receiver<bool>,
-) -> Result<JoinHandle<()>, NodeError> {
-    run_thread("klamm-housekeeping", stopped, async move {
-        loop {
-            let now_ms = clock.now_ms();
-            let next_ms = logs.housekeep(now_ms);
-            let wait = Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or(0).max(1));
-            tokio::time::sleep(wait).await;
+/// Tells whoever waits for a log in a directory that has failed: requests get an error, groups lose their coordinator.
+async fn give_up_failed_directories(broker: &Broker, mut failures: watch::Receiver<usize>) {
+    loop {
+        broker.partitions.wake_offline();
+        broker.groups.directory_failed();
+        if failures.changed().await.is_err() {
+            return;
         }
-    })
-}
-
-/// Runs `work` on a thread of its own until it ends or the node stops.
-fn run_thread(
-    name: &str,
-    mut stopped: watch::Receiver<bool>,
-    work: impl Future<Output = ()> + Send + 'static,
-) -> Result<JoinHandle<()>, NodeError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(NodeError::Thread)?;
-    let run = move || {
-        runtime.block_on(async move {
-            tokio::select! {
-                () = work => {}
-                // An error means that the node is gone, which is a stop, too.
-                _ = stopped.wait_for(|stopped| *stopped) => {}
-            }
-        });
-    };
-    std::thread::Builder::new().name(name.to_string()).spawn(run).map_err(NodeError::Thread)
+    }
 }

@@ -17,7 +17,14 @@ pub struct WaitList {
 #[derive(Debug, Default)]
 struct Slots {
     next_ticket: u64,
+    /// By ticket, ascending: a new one is always the largest.
     wakers: Vec<(u64, Waker)>,
+}
+
+impl Slots {
+    fn position(&self, number: u64) -> Option<usize> {
+        self.wakers.binary_search_by_key(&number, |slot| slot.0).ok()
+    }
 }
 
 /// A waiter's place in a [`WaitList`]; given up when dropped.
@@ -55,9 +62,8 @@ impl Ticket<'_> {
     /// Registers the task of `context` for the next [`WaitList::wake_all`].
     pub fn register(&mut self, context: &Context<'_>) {
         let mut slots = self.list.slots.lock();
-        let registered = self.number.and_then(|number| slots.wakers.iter_mut().find(|slot| slot.0 == number));
-        if let Some(slot) = registered {
-            slot.1.clone_from(context.waker());
+        if let Some(index) = self.number.and_then(|number| slots.position(number)) {
+            slots.wakers[index].1.clone_from(context.waker());
             fence(Ordering::SeqCst);
             return;
         }
@@ -74,8 +80,8 @@ impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let Some(number) = self.number else { return };
         let mut slots = self.list.slots.lock();
-        if let Some(index) = slots.wakers.iter().position(|slot| slot.0 == number) {
-            slots.wakers.swap_remove(index);
+        if let Some(index) = slots.position(number) {
+            slots.wakers.remove(index);
             self.list.registered.store(slots.wakers.len(), Ordering::SeqCst);
         }
     }

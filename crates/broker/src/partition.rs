@@ -12,11 +12,11 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use config::TopicConfig;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use protocol::{ErrorCode, Uuid};
 use records::{AppendOrigin, RecordError};
 use replica::{Leader, Leadership, LocalLog, Replicated};
-use storage::{AppendError, AppendInfo, LogObserver, PartitionLog};
+use storage::{AppendError, AppendInfo, LogObserver, PartitionLog, StorageError};
 
 use crate::clock::Clock;
 use crate::metadata_view::MetadataView;
@@ -53,6 +53,9 @@ pub struct Partition {
     metadata: Arc<MetadataView>,
     clock: Arc<dyn Clock>,
     leader_epoch: AtomicI32,
+    /// Held for reading while somebody appends, for writing while leadership comes or goes: no append lands in an epoch that is
+    /// over. Taken before `leader`, and that before any lock of the log.
+    tenure: RwLock<()>,
     leader: Mutex<Option<Leader>>,
 }
 
@@ -112,6 +115,7 @@ impl Partition {
             metadata,
             clock,
             leader_epoch: AtomicI32::new(NOT_LEADER),
+            tenure: RwLock::new(()),
             leader: Mutex::new(None),
         });
         partition.log.set_observer(Some(Arc::new(DurableEnd(Arc::downgrade(&partition)))));
@@ -119,19 +123,28 @@ impl Partition {
     }
 
     /// Leads from now on. `lag_max_ms` is `replica.lag.time.max.ms`.
-    pub fn lead(&self, leadership: Leadership, lag_max_ms: i64) {
+    ///
+    /// # Errors
+    /// The log cannot take the epoch; the partition is led no longer.
+    pub fn lead(&self, leadership: Leadership, lag_max_ms: i64) -> Result<(), StorageError> {
         let epoch = leadership.leader_epoch;
-        let log = LocalLog {
-            log_end_offset: self.log.log_end_offset(),
-            durable_end_offset: self.log.durable_end_offset(),
-            high_watermark: self.log.high_watermark(),
-        };
-        let leader =
-            Leader::new(leadership, log, self.min_insync_replicas(), lag_max_ms, self.clock.now_ms());
-        *self.leader.lock() = Some(leader);
-        self.leader_epoch.store(epoch, Ordering::Release);
+        {
+            let _no_appends = self.tenure.write();
+            self.leader_epoch.store(NOT_LEADER, Ordering::Release);
+            *self.leader.lock() = None;
+            self.log.assign_epoch_start(epoch).inspect_err(|_| self.waiters.wake_all())?;
+            let log = LocalLog {
+                log_end_offset: self.log.log_end_offset(),
+                durable_end_offset: self.log.durable_end_offset(),
+                high_watermark: self.log.high_watermark(),
+            };
+            let minimum = self.min_insync_replicas();
+            *self.leader.lock() = Some(Leader::new(leadership, log, minimum, lag_max_ms, self.clock.now_ms()));
+            self.leader_epoch.store(epoch, Ordering::Release);
+        }
         self.advance_high_watermark();
         self.waiters.wake_all();
+        Ok(())
     }
 
     /// Takes over in-sync replicas that the controller has recorded, the leader epoch being the same.
@@ -157,8 +170,11 @@ impl Partition {
 
     /// Leads no longer.
     pub fn resign(&self) {
-        *self.leader.lock() = None;
-        self.leader_epoch.store(NOT_LEADER, Ordering::Release);
+        {
+            let _no_appends = self.tenure.write();
+            self.leader_epoch.store(NOT_LEADER, Ordering::Release);
+            *self.leader.lock() = None;
+        }
         self.waiters.wake_all();
     }
 
@@ -194,8 +210,11 @@ impl Partition {
         acks: i16,
         now_ms: i64,
     ) -> Result<Appended, AppendRefusal> {
-        let leader_epoch = self.epoch_to_append(acks)?;
-        let info = self.log.append_as_leader(records, leader_epoch, AppendOrigin::Client, now_ms)?;
+        let (info, leader_epoch) = {
+            let _tenure = self.tenure.read();
+            let leader_epoch = self.epoch_to_append(acks)?;
+            (self.log.append_as_leader(records, leader_epoch, AppendOrigin::Client, now_ms)?, leader_epoch)
+        };
         Ok(self.appended(info, leader_epoch))
     }
 
@@ -209,10 +228,13 @@ impl Partition {
         leader_epoch: i32,
         now_ms: i64,
     ) -> Result<Appended, AppendRefusal> {
-        if self.epoch_to_append(-1)? != leader_epoch {
-            return Err(ErrorCode::NotLeaderOrFollower.into());
-        }
-        let info = self.log.append_as_leader(records, leader_epoch, AppendOrigin::Coordinator, now_ms)?;
+        let info = {
+            let _tenure = self.tenure.read();
+            if self.epoch_to_append(-1)? != leader_epoch {
+                return Err(ErrorCode::NotLeaderOrFollower.into());
+            }
+            self.log.append_as_leader(records, leader_epoch, AppendOrigin::Coordinator, now_ms)?
+        };
         Ok(self.appended(info, leader_epoch))
     }
 
@@ -221,17 +243,18 @@ impl Partition {
         if epoch == NOT_LEADER {
             return Err(ErrorCode::NotLeaderOrFollower.into());
         }
-        let verdict = self.leader.lock().as_ref().map_or(Err(ErrorCode::NotLeaderOrFollower), |leader| {
-            leader.check_append(acks).inspect_err(|_| {
-                tracing::debug!(
-                    topic_partition = %self.topic_partition,
-                    in_sync_replicas = ?leader.isr().committed(),
-                    min_insync_replicas = self.min_insync_replicas(),
-                    "refused an append with acks=all"
-                );
-            })
-        });
-        verdict?;
+        if acks == -1 {
+            self.leader.lock().as_ref().map_or(Err(ErrorCode::NotLeaderOrFollower), |leader| {
+                leader.check_append(acks).inspect_err(|_| {
+                    tracing::debug!(
+                        topic_partition = %self.topic_partition,
+                        in_sync_replicas = ?leader.isr().committed(),
+                        min_insync_replicas = self.min_insync_replicas(),
+                        "refused an append with acks=all"
+                    );
+                })
+            })?;
+        }
         Ok(epoch)
     }
 
@@ -245,9 +268,10 @@ impl Partition {
 
     /// Lets the high watermark follow what is durable here and on the other in-sync replicas.
     fn advance_high_watermark(&self) {
-        let (end, durable_end) = (self.log.log_end_offset(), self.log.durable_end_offset());
         self.move_high_watermark(|leader, now_ms, is_eligible| {
-            leader.on_local_log(end, durable_end, now_ms, is_eligible)
+            // Read under the leader's lock: of two who come at once, the later one must not bring older offsets.
+            let durable_end = self.log.durable_end_offset();
+            leader.on_local_log(self.log.log_end_offset(), durable_end, now_ms, is_eligible)
         });
     }
 

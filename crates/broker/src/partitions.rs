@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use config::TopicConfig;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use metadata::{LocalReplica, MetadataImage};
 use parking_lot::RwLock;
 use protocol::{ErrorCode, Uuid};
 use replica::Leadership;
-use storage::LogManager;
-use tracing::{error, info};
+use storage::file_names::CLUSTER_METADATA_TOPIC;
+use storage::{LogManager, PartitionLog, StorageError};
+use tracing::{error, info, warn};
 
 use crate::broker_config::DynamicBrokerConfig;
 use crate::clock::Clock;
@@ -23,9 +24,9 @@ pub enum NotHere {
     UnknownTopic,
     /// The topic has no such partition.
     UnknownPartition,
-    /// The partition exists, on other brokers.
+    /// The partition exists, on other brokers, or is about to come or go here.
     Elsewhere,
-    /// Its log directory has failed.
+    /// Its log directory has failed, or its log cannot be opened.
     Offline,
 }
 
@@ -57,6 +58,8 @@ pub struct Partitions {
 struct Held {
     by_name: Topics<Arc<str>>,
     by_id: Topics<Uuid>,
+    /// Replicas that should be here and whose logs cannot be opened.
+    failed: HashSet<(Uuid, i32)>,
 }
 
 impl Partitions {
@@ -80,7 +83,7 @@ impl Partitions {
         match held.by_name.get(topic).and_then(|partitions| partitions.get(&partition)) {
             Some(found) => online(found),
             None => {
-                Err(self.missing(self.metadata.image().topics.by_name(topic).map(Arc::as_ref), partition))
+                Err(held.missing(self.metadata.image().topics.by_name(topic).map(Arc::as_ref), partition))
             }
         }
     }
@@ -94,19 +97,8 @@ impl Partitions {
         match held.by_id.get(&topic_id).and_then(|partitions| partitions.get(&partition)) {
             Some(found) => online(found),
             None => {
-                Err(self.missing(self.metadata.image().topics.by_id(topic_id).map(Arc::as_ref), partition))
+                Err(held.missing(self.metadata.image().topics.by_id(topic_id).map(Arc::as_ref), partition))
             }
-        }
-    }
-
-    fn missing(&self, topic: Option<&metadata::TopicImage>, partition: i32) -> NotHere {
-        match topic {
-            None => NotHere::UnknownTopic,
-            Some(topic) => match topic.partition(partition) {
-                None => NotHere::UnknownPartition,
-                Some(registration) if registration.replicas.contains(&self.node_id) => NotHere::Offline,
-                Some(_) => NotHere::Elsewhere,
-            },
         }
     }
 
@@ -120,10 +112,6 @@ impl Partitions {
         let partition = self.obtain(replica, image)?;
         let registration = &replica.registration;
         if replica.new_leader_epoch || partition.leader_epoch() != registration.leader_epoch {
-            if let Err(reason) = partition.log.assign_epoch_start(registration.leader_epoch) {
-                error!(topic_partition = %partition.topic_partition, %reason, "cannot begin a leader epoch");
-                return None;
-            }
             let leadership = Leadership {
                 local_broker_id: self.node_id,
                 leader_epoch: registration.leader_epoch,
@@ -131,7 +119,11 @@ impl Partitions {
                 isr: registration.isr.to_vec(),
                 partition_epoch: registration.partition_epoch,
             };
-            partition.lead(leadership, self.config.current().replication.replica_lag_time_max_ms);
+            let lag_max_ms = self.config.current().replication.replica_lag_time_max_ms;
+            if let Err(reason) = partition.lead(leadership, lag_max_ms) {
+                error!(topic_partition = %partition.topic_partition, %reason, "cannot begin a leader epoch");
+                return None;
+            }
         } else {
             let isr = registration.isr.iter().copied().collect();
             partition.in_sync_replicas_changed(isr, registration.partition_epoch);
@@ -157,18 +149,11 @@ impl Partitions {
         if held.is_some() {
             return held;
         }
-        let config = Arc::new(self.topic_config(&replica.topic, image));
-        let log = self.logs.get_or_create(
-            &replica.topic,
-            replica.partition,
-            Some(replica.topic_id),
-            config,
-            self.clock.now_ms(),
-        );
-        let log = match log {
+        let log = match self.open_log(replica, image) {
             Ok(log) => log,
             Err(reason) => {
                 error!(topic = replica.topic, partition = replica.partition, %reason, "cannot open the log");
+                self.held.write().failed.insert((replica.topic_id, replica.partition));
                 return None;
             }
         };
@@ -182,13 +167,68 @@ impl Partitions {
             Partition::new(topic_partition, replica.topic_id, log, self.metadata.clone(), self.clock.clone());
         held.by_name.entry(topic).or_default().insert(replica.partition, partition.clone());
         held.by_id.entry(replica.topic_id).or_default().insert(replica.partition, partition.clone());
+        held.failed.remove(&(replica.topic_id, replica.partition));
         Some(partition)
+    }
+
+    fn open_log(&self, replica: &LocalReplica, image: &MetadataImage) -> Result<Arc<PartitionLog>, StorageError> {
+        let config = Arc::new(self.topic_config(&replica.topic, image));
+        let (topic, partition, id) = (replica.topic.as_str(), replica.partition, replica.topic_id);
+        let log = self.logs.get_or_create(topic, partition, Some(id), config.clone(), self.clock.now_ms())?;
+        match log.topic_id() {
+            Some(other) if other != id => {
+                let reason = format!("the log of {topic}-{partition} belongs to the topic id {other}, not to {id}");
+                return Err(StorageError::Mismatch(reason));
+            }
+            Some(_) => {}
+            // As Kafka before 2.8 left it.
+            None => log.assign_topic_id(id)?,
+        }
+        log.set_config(config);
+        Ok(log)
+    }
+
+    /// Sets logs aside that the metadata does not know: their topics were deleted while the broker was down, or before it could
+    /// say so on disk. A new topic of the same name must not begin with what is in them.
+    pub fn set_strays_aside(&self, image: &MetadataImage) {
+        for log in self.logs.logs() {
+            let (topic, partition) = (log.topic(), log.partition());
+            if topic == CLUSTER_METADATA_TOPIC {
+                continue;
+            }
+            let is_ours = image.topics.by_name(topic).is_some_and(|known| {
+                log.topic_id().is_none_or(|id| id == known.id())
+                    && known.partition(partition).is_some_and(|known| known.replicas.contains(&self.node_id))
+            });
+            if is_ours {
+                continue;
+            }
+            match self.logs.set_aside(topic, partition, rand::random()) {
+                Ok(directory) => warn!(
+                    topic,
+                    partition,
+                    directory = %directory.display(),
+                    "the metadata has no such partition: its log is kept under another name"
+                ),
+                Err(reason) => error!(topic, partition, %reason, "cannot set a stray log aside"),
+            }
+        }
+    }
+
+    /// Wakes everybody who waits for a partition whose log directory has failed, so that they hear of it.
+    pub fn wake_offline(&self) {
+        for partition in self.all() {
+            if partition.log.directory().is_offline() {
+                partition.waiters.wake_all();
+            }
+        }
     }
 
     /// Drops the replica and its log.
     pub fn delete(&self, topic: &str, topic_id: Uuid, partition: i32) {
         let dropped = {
             let mut held = self.held.write();
+            held.failed.remove(&(topic_id, partition));
             let dropped = remove(&mut held.by_id, &topic_id, partition);
             // A topic of the same name may have been created since.
             if dropped.is_some() {
@@ -209,19 +249,43 @@ impl Partitions {
         }
     }
 
-    /// Takes changed settings over for the topics that `touches` says yes to.
-    pub fn reconfigure(&self, touches: impl Fn(&str) -> bool, image: &MetadataImage) {
-        let held = self.held.read();
-        for (topic, partitions) in held.by_name.iter().filter(|(topic, _)| touches(topic)) {
-            let config = Arc::new(self.topic_config(topic, image));
-            for partition in partitions.values() {
-                partition.reconfigure(config.clone());
-            }
+    /// Takes changed settings of one topic over.
+    pub fn reconfigure(&self, topic: &str, image: &MetadataImage) {
+        if let Some(partitions) = self.held.read().by_name.get(topic) {
+            self.reconfigure_partitions(topic, partitions.values(), image);
         }
+    }
+
+    /// Takes changed settings of the broker over, which topics may inherit.
+    pub fn reconfigure_all(&self, image: &MetadataImage) {
+        for (topic, partitions) in &self.held.read().by_name {
+            self.reconfigure_partitions(topic, partitions.values(), image);
+        }
+    }
+
+    fn reconfigure_partitions<'a>(
+        &self,
+        topic: &str,
+        partitions: impl Iterator<Item = &'a Arc<Partition>>,
+        image: &MetadataImage,
+    ) {
+        let config = Arc::new(self.topic_config(topic, image));
+        partitions.for_each(|partition| partition.reconfigure(config.clone()));
     }
 
     fn topic_config(&self, topic: &str, image: &MetadataImage) -> TopicConfig {
         TopicConfig::resolve(&self.config.current(), image.configs.of_topic(topic))
+    }
+}
+
+impl Held {
+    fn missing(&self, topic: Option<&metadata::TopicImage>, partition: i32) -> NotHere {
+        match topic {
+            None => NotHere::UnknownTopic,
+            Some(topic) if topic.partition(partition).is_none() => NotHere::UnknownPartition,
+            Some(topic) if self.failed.contains(&(topic.id(), partition)) => NotHere::Offline,
+            Some(_) => NotHere::Elsewhere,
+        }
     }
 }
 

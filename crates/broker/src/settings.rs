@@ -167,3 +167,12 @@ pub fn groups(config: &BrokerConfig) -> GroupCoordinatorConfig {
         ..GroupCoordinatorConfig::default()
     }
 }
+
+/// The controller's. A quorum of one writes no NoOp records: nobody is there to see by them that the leader lives.
+pub fn controller(config: &BrokerConfig) -> BrokerConfig {
+    let mut config = config.clone();
+    if config.is_alone() {
+        config.node.metadata_max_idle_interval_ms = 0;
+    }
+    config
+}

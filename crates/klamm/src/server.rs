@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use config::{BrokerConfig, LaunchSources, Properties, VariableSource};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 /// What `klamm server` takes.
@@ -34,12 +34,16 @@ pub fn run(options: &Options) -> Result<()> {
         for listener in node.listeners() {
             info!(listener = %listener.name, address = %listener.address, "listening");
         }
-        tokio::select! {
-            _ = terminate.recv() => info!("stopping on SIGTERM"),
-            _ = interrupt.recv() => info!("stopping on SIGINT"),
-            reason = node.failed() => warn!(%reason, "stopping"),
+        let failure = tokio::select! {
+            _ = terminate.recv() => { info!("stopping on SIGTERM"); None }
+            _ = interrupt.recv() => { info!("stopping on SIGINT"); None }
+            reason = node.failed() => { error!(%reason, "stopping"); Some(reason) }
+        };
+        let stopped = node.stop().await.context("the node did not stop cleanly");
+        match failure {
+            Some(reason) => bail!("the node cannot go on: {reason}"),
+            None => stopped,
         }
-        node.stop().await.context("the node did not stop cleanly")
     })
 }
 

@@ -159,7 +159,16 @@ pub fn parse_partition_directory(name: &str) -> PartitionDirectory {
 
 /// Name that marks a partition's directory for deletion; long topic names are cut as Kafka cuts them.
 pub fn deleting_directory_name(topic: &str, partition: i32, unique: u128) -> String {
-    let suffix = format!("-{partition}.{unique:032x}{DELETE_DIRECTORY_SUFFIX}");
+    marked_directory_name(topic, partition, unique, DELETE_DIRECTORY_SUFFIX)
+}
+
+/// Name that sets a partition's directory aside because the metadata has no place for it.
+pub fn stray_directory_name(topic: &str, partition: i32, unique: u128) -> String {
+    marked_directory_name(topic, partition, unique, STRAY_DIRECTORY_SUFFIX)
+}
+
+fn marked_directory_name(topic: &str, partition: i32, unique: u128, mark: &str) -> String {
+    let suffix = format!("-{partition}.{unique:032x}{mark}");
     let kept = topic.len().min(NAME_BYTES_MAX.saturating_sub(suffix.len()));
     let kept = (0..=kept).rev().find(|end| topic.is_char_boundary(*end)).unwrap_or(0);
     format!("{}{suffix}", &topic[..kept])

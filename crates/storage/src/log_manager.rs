@@ -266,6 +266,19 @@ impl LogManager {
         Ok(false)
     }
 
+    /// Ends a log that the metadata does not know and keeps its files under another name, which is returned.
+    pub fn set_aside(&self, topic: &str, partition: i32, unique: u128) -> Result<PathBuf, StorageError> {
+        let _turn = self.creating.lock();
+        for directory in &self.directories {
+            let Some(log) = directory.log(topic, partition) else { continue };
+            let renamed = log.set_aside(unique)?;
+            directory.remove_log(topic, partition);
+            directory.note_forgotten(topic, partition);
+            return Ok(renamed);
+        }
+        Err(StorageError::Closed(format!("{topic}-{partition}")))
+    }
+
     /// One round of syncs in every directory, on the caller's thread. A directory that is or goes offline is an
     /// error, after the others have had their round.
     pub fn sync_pending(&self) -> Result<(), StorageError> {

@@ -28,6 +28,23 @@ struct Asked {
     partition: Result<Arc<Partition>, ErrorCode>,
 }
 
+impl Asked {
+    /// Reads; a replica that has gone while the fetch waited is looked up again, for the error that fits now.
+    fn read(&self, context: &RequestContext, limits: FetchLimits, room: usize, is_first: bool) -> PartitionRead {
+        match &self.partition {
+            Ok(partition) => {
+                let read = fetch_read::read(partition, &self.parameters, limits, room, is_first);
+                if read.error_code != ErrorCode::NotLeaderOrFollower {
+                    return read;
+                }
+                let now = serving(context, &self.key, &self.parameters, false);
+                PartitionRead::failed(now.err().unwrap_or(ErrorCode::NotLeaderOrFollower))
+            }
+            Err(error) => PartitionRead::failed(*error),
+        }
+    }
+}
+
 /// Reads, waits if there is too little, and answers what the session has not been told yet.
 pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchResponse {
     let is_from_follower = replica_id(context, &request) >= 0;
@@ -56,7 +73,8 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
         max_bytes: request.max_bytes.min(context.broker.config().replication.fetch_max_bytes).max(0) as usize,
         is_read_committed: request.isolation_level == 1,
     };
-    let reads = read_enough(&asked, limits, &request).await;
+    warm(&asked, limits).await;
+    let reads = read_enough(context, &asked, limits, &request).await;
     let answers: Vec<(FetchPartition, FetchAnswer)> =
         asked.iter().zip(&reads).map(|(asked, read)| (asked.key.clone(), summary(read))).collect();
     let completion =
@@ -132,9 +150,49 @@ fn serving(
     Ok(found)
 }
 
+/// Brings what lies on disk only into memory, off the core's loop; what a fetch waits for has just been written.
+async fn warm(asked: &[Asked], limits: FetchLimits) {
+    let mut room = limits.max_bytes;
+    let mut cold: Vec<(Arc<Partition>, FetchParameters)> = Vec::new();
+    for Asked { partition, parameters, .. } in asked {
+        let Ok(partition) = partition else { continue };
+        if fetch_read::would_block(partition, parameters, room) {
+            cold.push((partition.clone(), *parameters));
+        }
+        // About what the partitions before leave, so that a long list is not probed to its end.
+        if partition.log.high_watermark() > parameters.fetch_offset {
+            room = room.saturating_sub(usize::try_from(parameters.max_bytes).unwrap_or(0));
+        }
+        if room == 0 {
+            break;
+        }
+    }
+    if cold.is_empty() {
+        return;
+    }
+    let warmed = tokio::task::spawn_blocking(move || {
+        let mut room = limits.max_bytes;
+        for (index, (partition, parameters)) in cold.into_iter().enumerate() {
+            let read = fetch_read::read(&partition, &parameters, limits, room, index == 0);
+            room = room.saturating_sub(read.records.len());
+            if room == 0 {
+                return;
+            }
+        }
+    });
+    if warmed.await.is_err() {
+        tracing::error!("a cold read has panicked");
+    }
+}
+
 /// Reads until there are `min_bytes`, something that the client must hear of, or no time left.
-async fn read_enough(asked: &[Asked], limits: FetchLimits, request: &FetchRequest) -> Vec<PartitionRead> {
-    let (reads, is_enough) = read_all(asked, limits, request.min_bytes);
+async fn read_enough(
+    context: &RequestContext,
+    asked: &[Asked],
+    limits: FetchLimits,
+    request: &FetchRequest,
+) -> Vec<PartitionRead> {
+    let (reads, is_enough) = read_all(context, asked, limits, request.min_bytes);
     let wait = Duration::from_millis(request.max_wait_ms.max(0) as u64);
     if is_enough || wait.is_zero() || asked.is_empty() {
         return reads;
@@ -144,25 +202,27 @@ async fn read_enough(asked: &[Asked], limits: FetchLimits, request: &FetchReques
         asked.iter().filter_map(|asked| Some(asked.partition.as_ref().ok()?.waiters.ticket())).collect();
     let enough = poll_fn(|task| {
         tickets.iter_mut().for_each(|ticket| ticket.register(task));
-        let (reads, is_enough) = read_all(asked, limits, request.min_bytes);
+        let (reads, is_enough) = read_all(context, asked, limits, request.min_bytes);
         if is_enough { Poll::Ready(reads) } else { Poll::Pending }
     });
     match tokio::time::timeout(wait, enough).await {
         Ok(reads) => reads,
-        Err(_) => read_all(asked, limits, request.min_bytes).0,
+        Err(_) => read_all(context, asked, limits, request.min_bytes).0,
     }
 }
 
-fn read_all(asked: &[Asked], limits: FetchLimits, min_bytes: i32) -> (Vec<PartitionRead>, bool) {
+fn read_all(
+    context: &RequestContext,
+    asked: &[Asked],
+    limits: FetchLimits,
+    min_bytes: i32,
+) -> (Vec<PartitionRead>, bool) {
     let mut room = limits.max_bytes;
     let mut total = 0;
     let mut must_answer = false;
     let mut reads = Vec::with_capacity(asked.len());
     for asked in asked {
-        let read = match &asked.partition {
-            Ok(partition) => fetch_read::read(partition, &asked.parameters, limits, room, total == 0),
-            Err(error) => PartitionRead::failed(*error),
-        };
+        let read = asked.read(context, limits, room, total == 0);
         total += read.records.len();
         room = room.saturating_sub(read.records.len());
         must_answer |= read.error_code != ErrorCode::None || read.diverging_epoch.is_some();

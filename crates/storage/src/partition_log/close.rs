@@ -1,10 +1,11 @@
 //! The end of a log's use: a clean stop, or deletion.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::PartitionLog;
 use crate::error::StorageError;
-use crate::file_names::{LogFileKind, deleting_directory_name};
+use crate::file_names::{LogFileKind, deleting_directory_name, stray_directory_name};
 
 impl PartitionLog {
     /// Brings everything to disk that the next start will trust after a clean stop, and ends appends.
@@ -49,10 +50,20 @@ impl PartitionLog {
     /// Ends every use of the log and renames its directory; the files go after `delay_ms`. `unique` tells several
     /// deletions of one name apart.
     pub(crate) fn delete(&self, unique: u128, now_ms: i64, delay_ms: i64) -> Result<(), StorageError> {
+        let renamed = self.end_as(deleting_directory_name(&self.topic, self.partition, unique))?;
+        self.directory().delete_later(renamed, true, now_ms.saturating_add(delay_ms));
+        Ok(())
+    }
+
+    /// Ends every use of the log and keeps its files under another name, which is returned.
+    pub(crate) fn set_aside(&self, unique: u128) -> Result<PathBuf, StorageError> {
+        self.end_as(stray_directory_name(&self.topic, self.partition, unique))
+    }
+
+    fn end_as(&self, name: String) -> Result<PathBuf, StorageError> {
         self.state.lock().is_closed = true;
         let directory = self.directory();
         let _turn = directory.sync_queue.between_rounds();
-        let name = deleting_directory_name(&self.topic, self.partition, unique);
         let (from, to) = (self.place.path(), directory.path().join(&name));
         directory.check_online()?;
         let renamed =
@@ -60,8 +71,7 @@ impl PartitionLog {
         renamed.map_err(|source| self.write_error("rename", &from, source))?;
         self.place.renamed(name);
         self.release_files();
-        directory.delete_later(to, true, now_ms.saturating_add(delay_ms));
-        Ok(())
+        Ok(to)
     }
 
     fn release_files(&self) {
