@@ -52,7 +52,14 @@ impl BrokerLifecycle {
         logs: Arc<LogManager>,
         heartbeat_interval: Duration,
     ) -> Self {
-        BrokerLifecycle { node_id, controller, metadata, logs, heartbeat_interval, is_leaving: Arc::default() }
+        BrokerLifecycle {
+            node_id,
+            controller,
+            metadata,
+            logs,
+            heartbeat_interval,
+            is_leaving: Arc::default(),
+        }
     }
 
     /// Registers and waits until the broker may serve; returns its epoch.

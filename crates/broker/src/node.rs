@@ -117,8 +117,7 @@ impl Node {
             return Err(NodeError::Unsupported(message.to_string()));
         }
         if config.metadata_log_dir() != config.log_dirs().first().map(String::as_str) {
-            let message =
-                "metadata.log.dir: this build keeps the metadata log in the first of log.dirs, name that or none";
+            let message = "metadata.log.dir: this build keeps the metadata log in the first of log.dirs, name that or none";
             return Err(NodeError::Unsupported(message.to_string()));
         }
         let descriptors = network::raise_descriptor_limit();
@@ -199,7 +198,8 @@ impl Node {
         background.push(assembly::housekeeping(logs.clone(), clock.clone(), stopped.clone())?);
 
         let heartbeat = Duration::from_millis(config.node.broker_heartbeat_interval_ms.unsigned_abs().into());
-        let lifecycle = BrokerLifecycle::new(node_id, controller.clone(), metadata.clone(), logs.clone(), heartbeat);
+        let lifecycle =
+            BrokerLifecycle::new(node_id, controller.clone(), metadata.clone(), logs.clone(), heartbeat);
         let broker_epoch = lifecycle.join(assembly::registration(&config, &logs, server)).await?;
         // From here on partitions are led in the epochs that the registration gave them.
         publisher.go_live();

@@ -139,7 +139,8 @@ impl Partition {
                 high_watermark: self.log.high_watermark(),
             };
             let minimum = self.min_insync_replicas();
-            *self.leader.lock() = Some(Leader::new(leadership, log, minimum, lag_max_ms, self.clock.now_ms()));
+            *self.leader.lock() =
+                Some(Leader::new(leadership, log, minimum, lag_max_ms, self.clock.now_ms()));
             self.leader_epoch.store(epoch, Ordering::Release);
         }
         self.advance_high_watermark();

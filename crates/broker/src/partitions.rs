@@ -171,13 +171,18 @@ impl Partitions {
         Some(partition)
     }
 
-    fn open_log(&self, replica: &LocalReplica, image: &MetadataImage) -> Result<Arc<PartitionLog>, StorageError> {
+    fn open_log(
+        &self,
+        replica: &LocalReplica,
+        image: &MetadataImage,
+    ) -> Result<Arc<PartitionLog>, StorageError> {
         let config = Arc::new(self.topic_config(&replica.topic, image));
         let (topic, partition, id) = (replica.topic.as_str(), replica.partition, replica.topic_id);
         let log = self.logs.get_or_create(topic, partition, Some(id), config.clone(), self.clock.now_ms())?;
         match log.topic_id() {
             Some(other) if other != id => {
-                let reason = format!("the log of {topic}-{partition} belongs to the topic id {other}, not to {id}");
+                let reason =
+                    format!("the log of {topic}-{partition} belongs to the topic id {other}, not to {id}");
                 return Err(StorageError::Mismatch(reason));
             }
             Some(_) => {}

@@ -21,6 +21,9 @@ use crate::parking::Ticket;
 use crate::partition::Partition;
 use crate::partitions::NotHere;
 
+/// From here on answers say who leads instead (KIP-951).
+const FIRST_VERSION_WITH_LEADERS: i16 = 16;
+
 /// One partition of the fetch: what is asked, and the replica that answers.
 struct Asked {
     key: FetchPartition,
@@ -30,7 +33,13 @@ struct Asked {
 
 impl Asked {
     /// Reads; a replica that has gone while the fetch waited is looked up again, for the error that fits now.
-    fn read(&self, context: &RequestContext, limits: FetchLimits, room: usize, is_first: bool) -> PartitionRead {
+    fn read(
+        &self,
+        context: &RequestContext,
+        limits: FetchLimits,
+        room: usize,
+        is_first: bool,
+    ) -> PartitionRead {
         match &self.partition {
             Ok(partition) => {
                 let read = fetch_read::read(partition, &self.parameters, limits, room, is_first);
@@ -281,7 +290,9 @@ fn row(context: &RequestContext, asked: &Asked, read: PartitionRead) -> Partitio
     if let Some((epoch, end_offset)) = read.diverging_epoch {
         row.diverging_epoch = EpochEndOffset { epoch, end_offset, ..Default::default() };
     }
-    if matches!(read.error_code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
+    if context.api_version >= FIRST_VERSION_WITH_LEADERS
+        && matches!(read.error_code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch)
+    {
         let leader = match &asked.key.topic {
             FetchTopic::Id(id) => context.broker.leader_by_id(*id, asked.key.partition),
             FetchTopic::Name(name) => context.broker.leader_by_name(name, asked.key.partition),

@@ -22,6 +22,9 @@ use crate::partitions::NotHere;
 /// How many replicas a producer waits for: none, the leader, all in sync.
 const ACKS: [i16; 3] = [0, 1, -1];
 
+/// From here on answers say who leads instead (KIP-951).
+const FIRST_VERSION_WITH_LEADERS: i16 = 10;
+
 /// An append whose acknowledgement waits for the high watermark.
 struct Awaited {
     topic: usize,
@@ -164,12 +167,17 @@ async fn await_replication(awaited: &[Awaited], timeout: Duration, response: &mu
 
 fn fail(response: &mut ProduceResponse, waiting: &Awaited, error: ErrorCode) {
     let row = &mut response.responses[waiting.topic].partition_responses[waiting.partition];
-    row.error_code = error.as_i16();
-    row.base_offset = -1;
+    // The first error stands. The offset stays in the answer, as in Kafka: the record is in the log after all.
+    if row.error_code == ErrorCode::None.as_i16() {
+        row.error_code = error.as_i16();
+    }
 }
 
 /// KIP-951: who leads now, for partitions that moved away.
 fn name_new_leaders(context: &RequestContext, response: &mut ProduceResponse) {
+    if context.api_version < FIRST_VERSION_WITH_LEADERS {
+        return;
+    }
     let mut leaders = Vec::new();
     for topic in &mut response.responses {
         for row in &mut topic.partition_responses {

@@ -77,7 +77,11 @@ pub(super) fn load_logs(
 }
 
 /// What the broker tells the controller of itself.
-pub(super) fn registration(config: &BrokerConfig, logs: &LogManager, server: &Server) -> BrokerRegistrationRequest {
+pub(super) fn registration(
+    config: &BrokerConfig,
+    logs: &LogManager,
+    server: &Server,
+) -> BrokerRegistrationRequest {
     BrokerRegistrationRequest {
         broker_id: config.node.node_id,
         cluster_id: logs.cluster_id().to_string(),

@@ -117,7 +117,8 @@ impl PartitionLog {
                 drop(self.state.lock());
                 continue;
             }
-            let result = self.read_once(form, start_offset, max_bytes, upper_bound_offset, at_least_one_batch);
+            let result =
+                self.read_once(form, start_offset, max_bytes, upper_bound_offset, at_least_one_batch);
             // Cut under the reader's feet: whatever was read may be from before and after, so it begins again.
             if self.truncations.load(Ordering::Acquire) == truncations {
                 return result;

@@ -1,0 +1,14 @@
+//! A whole node in this process, on simulated disks: restarts, power cuts, disk failures, what waits and what is told.
+
+#[path = "node/deleted_topics.rs"]
+mod deleted_topics;
+#[path = "node/disk_failures.rs"]
+mod disk_failures;
+#[path = "node/durability.rs"]
+mod durability;
+#[path = "node/group_state.rs"]
+mod group_state;
+#[path = "node/harness.rs"]
+mod harness;
+#[path = "node/restarts.rs"]
+mod restarts;

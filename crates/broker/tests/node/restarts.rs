@@ -1,0 +1,107 @@
+//! What a node finds after a clean stop, after a power cut, and what it tells of it.
+
+use anyhow::{Context, Result, ensure};
+use protocol::ErrorCode;
+use storage::disk::CrashStyle;
+use testkit::calls::{
+    BROKER, alter_config, batch, create_topic, fetch, produce, receive_fetch, receive_produce, send_fetch,
+    send_produce,
+};
+
+use crate::harness::{Fixture, MOMENT, leader_epoch};
+
+#[test]
+fn everything_acknowledged_survives_a_power_cut_under_a_new_leader_epoch() -> Result<()> {
+    for style in [CrashStyle::DropAll, CrashStyle::KeepAll, CrashStyle::Seeded(7)] {
+        let before = Fixture::start(&[])?;
+        let mut client = before.client()?;
+        create_topic(&mut client, "t", 1, &[])?;
+        for round in 0..20 {
+            produce(&mut client, "t", &[&format!("record {round}")])?;
+        }
+        let epoch_before = leader_epoch(&mut client, "t")?;
+        let after = Fixture::start_on(before.sim.crash_image(style), &[])?;
+        let mut client = after.client()?;
+        let (error, values) = fetch(&mut client, "t", 0)?;
+        assert_eq!(error, ErrorCode::None);
+        assert_eq!(values, (0..20).map(|round| format!("record {round}")).collect::<Vec<_>>(), "{style:?}");
+        let epoch = leader_epoch(&mut client, "t")?;
+        ensure!(epoch > epoch_before, "{style:?}: epoch {epoch} after {epoch_before}");
+        let offset = produce(&mut client, "t", &["after"])?;
+        assert_eq!(offset, 20);
+        send_fetch(&mut client, "t", offset, 0)?;
+        let records = receive_fetch(&mut client)?.records.unwrap_or_default();
+        let bytes = records.to_bytes().context("received into memory")?;
+        let batch = records::batches(&bytes).next().context("the batch just produced")??;
+        assert_eq!(batch.header.partition_leader_epoch, epoch);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_only_the_page_cache_had_is_gone_and_nothing_else() -> Result<()> {
+    let before = Fixture::start(&[])?;
+    let mut client = before.client()?;
+    create_topic(&mut client, "fast", 1, &[("klamm.durability", "page-cache")])?;
+    create_topic(&mut client, "safe", 1, &[])?;
+    produce(&mut client, "fast", &["lost"])?;
+    produce(&mut client, "safe", &["kept"])?;
+    let after = Fixture::start_on(before.sim.crash_image(CrashStyle::DropAll), &[])?;
+    let mut client = after.client()?;
+    assert_eq!(fetch(&mut client, "safe", 0)?.1, ["kept"]);
+    assert_eq!(fetch(&mut client, "fast", 0)?.1, Vec::<String>::new());
+    assert_eq!(produce(&mut client, "fast", &["next"])?, 0);
+    Ok(())
+}
+
+#[test]
+fn a_clean_stop_keeps_what_was_never_synced() -> Result<()> {
+    let before = Fixture::start(&[])?;
+    let mut client = before.client()?;
+    create_topic(&mut client, "fast", 1, &[("klamm.durability", "page-cache")])?;
+    produce(&mut client, "fast", &["kept"])?;
+    let sim = before.sim.clone();
+    before.node.stop()?;
+    let after = Fixture::start_on(sim.crash_image(CrashStyle::DropAll), &[])?;
+    assert_eq!(fetch(&mut after.client()?, "fast", 0)?.1, ["kept"]);
+    Ok(())
+}
+
+#[test]
+fn altered_broker_settings_hold_for_topics_after_a_restart() -> Result<()> {
+    let before = Fixture::start(&[])?;
+    let mut client = before.client()?;
+    create_topic(&mut client, "t", 1, &[])?;
+    alter_config(&mut client, BROKER, "", "message.max.bytes", "200")?;
+    let large = "x".repeat(1000);
+    let refused = |client: &mut _| -> Result<Option<ErrorCode>> {
+        send_produce(client, "t", batch(&[&large]), -1, 30_000)?;
+        Ok(ErrorCode::from_i16(receive_produce(client)?.error_code))
+    };
+    assert_eq!(refused(&mut client)?, Some(ErrorCode::MessageTooLarge));
+    let sim = before.sim.clone();
+    before.node.stop()?;
+    let after = Fixture::start_on(sim, &[])?;
+    let mut client = after.client()?;
+    assert_eq!(refused(&mut client)?, Some(ErrorCode::MessageTooLarge));
+    assert_eq!(produce(&mut client, "t", &["small"])?, 0);
+    Ok(())
+}
+
+#[test]
+fn an_idle_node_writes_nothing() -> Result<()> {
+    let fixture = Fixture::start(&[
+        ("metadata.max.idle.interval.ms", "10"),
+        ("broker.heartbeat.interval.ms", "10"),
+        ("broker.session.timeout.ms", "100"),
+    ])?;
+    let mut client = fixture.client()?;
+    create_topic(&mut client, "t", 1, &[])?;
+    produce(&mut client, "t", &["last"])?;
+    let epoch = leader_epoch(&mut client, "t")?;
+    let before = fixture.sim.operations();
+    assert!(fixture.node.failed(2 * MOMENT).is_err());
+    assert_eq!(fixture.sim.operations(), before);
+    assert_eq!(leader_epoch(&mut client, "t")?, epoch);
+    Ok(())
+}
