@@ -1,11 +1,11 @@
 //! Everything that can happen to a shard.
 
-use protocol::{ErrorCode, Uuid};
 use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::messages::{
     HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
     OffsetDeleteRequest, SyncGroupRequest, TxnOffsetCommitRequest,
 };
+use protocol::{ErrorCode, Uuid};
 
 use crate::effects::Reply;
 use crate::refusal::refuse_request;

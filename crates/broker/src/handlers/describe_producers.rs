@@ -29,7 +29,7 @@ pub async fn handle(
 
 fn row(context: &RequestContext, topic: &str, partition_index: i32) -> PartitionResponse {
     let answer = PartitionResponse { partition_index, ..Default::default() };
-    if !controller::topics::names::check(topic).is_ok() {
+    if controller::topics::names::check(topic).is_err() {
         let error = ErrorCode::InvalidTopicException;
         return PartitionResponse {
             error_code: error.as_i16(),

@@ -22,17 +22,12 @@ pub async fn handle(context: &RequestContext, mut request: OffsetDeleteRequest) 
                 missing.push(OffsetDeleteResponsePartition {
                     partition_index: partition.partition_index,
                     error_code: ErrorCode::UnknownTopicOrPartition.as_i16(),
-                    ..Default::default()
                 });
             }
             exists
         });
         if !missing.is_empty() {
-            unknown.push(OffsetDeleteResponseTopic {
-                name: topic.name.clone(),
-                partitions: missing,
-                ..Default::default()
-            });
+            unknown.push(OffsetDeleteResponseTopic { name: topic.name.clone(), partitions: missing });
         }
     }
     request.topics.retain(|topic| !topic.partitions.is_empty());
