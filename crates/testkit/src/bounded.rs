@@ -140,6 +140,11 @@ impl Conversation {
         Ok(std::mem::take(&mut self.heard))
     }
 
+    /// How many lines were heard so far.
+    pub fn heard_count(&self) -> usize {
+        self.heard.len()
+    }
+
     /// Everything it has said so far, for a failure's message.
     pub fn heard(&self) -> String {
         format!("{} said:\n{}", self.name, tail(&self.heard.join("\n")))

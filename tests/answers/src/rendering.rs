@@ -70,6 +70,10 @@ impl Masks {
                 None => word.to_owned(),
             };
         }
+        // The earliest time allowed is the greatest difference before now.
+        if word.parse::<i64>().is_ok_and(|number| (i64::MIN + 1000..i64::MIN / 2).contains(&number)) {
+            return "LONG_AGO".to_owned();
+        }
         if let Some(start) = java_uuid_start(word) {
             return format!("{}{}", &word[..start], self.id("UUID", &word[start..]));
         }

@@ -4,7 +4,7 @@
 const fs = require('node:fs');
 const { CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } = require('kafkajs');
 const snappy = require('kafkajs-snappy');
-const lz4 = require('lz4js');
+const lz4 = require('lz4-napi');
 const { ZstdCodec } = require('zstd-codec');
 
 const options = Object.fromEntries(process.argv.slice(3).map((argument) => {
@@ -26,8 +26,8 @@ async function registerCodecs() {
   CompressionCodecs[CompressionTypes.Snappy] = snappy;
   const buffer = (data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   CompressionCodecs[CompressionTypes.LZ4] = () => ({
-    compress: async (encoder) => buffer(lz4.compress(encoder.buffer)),
-    decompress: async (data) => buffer(lz4.decompress(data)),
+    compress: async (encoder) => lz4.compressFrame(encoder.buffer),
+    decompress: async (data) => lz4.decompressFrame(data),
   });
   const zstd = await new Promise((resolve) => { ZstdCodec.run(resolve); });
   const simple = new zstd.Simple();
@@ -157,8 +157,12 @@ async function offsets() {
 async function deleteRecords() {
   const before = partitionOffsets(options.before);
   const partitions = [...before].map(([partition, offset]) => ({ partition, offset: String(offset) }));
-  await withAdmin((admin) => admin.deleteTopicRecords({ topic, partitions }));
-  const marks = await withAdmin((admin) => admin.fetchTopicOffsets(topic));
+  const marks = await withAdmin(async (admin) => {
+    // Deleting works only where the topic's metadata is known already.
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions });
+    return admin.fetchTopicOffsets(topic);
+  });
   say(textOf(marks.filter(({ partition }) => before.has(partition)).map(({ partition, low }) => [partition, Number(low)])));
 }
 

@@ -118,7 +118,9 @@ class Client:
 
     def delete(self):
         before = [TopicPartition(self.topic, p, offset) for p, offset in offsets_of(self.options["before"]).items()]
-        answers = AdminClient(self.connection).delete_records(before)
+        # Answers only come while the client itself is alive.
+        admin = AdminClient(self.connection)
+        answers = admin.delete_records(before)
         say(text_of({partition.partition: future.result().low_watermark for partition, future in answers.items()}))
 
 

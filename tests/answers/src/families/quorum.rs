@@ -62,6 +62,9 @@ fn features(session: &mut Session) -> Result<()> {
 /// Offsets and times of the metadata log move on by themselves.
 fn show(response: &DescribeQuorumResponse) -> String {
     let mut response = response.clone();
+    for listener in response.nodes.iter_mut().flat_map(|node| &mut node.listeners) {
+        listener.port = listener.port.min(1);
+    }
     for partition in response.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
         partition.high_watermark = partition.high_watermark.min(1);
         for replica in partition.current_voters.iter_mut().chain(&mut partition.observers) {

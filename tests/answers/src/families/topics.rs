@@ -6,7 +6,7 @@ use protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
 use protocol::messages::delete_topics_request::DeleteTopicState;
-use protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest};
+use protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, DeleteTopicsResponse};
 
 use crate::session::Session;
 
@@ -130,38 +130,55 @@ fn delete(session: &mut Session) -> Result<()> {
             timeout_ms: 5000,
             ..Default::default()
         };
-        session.ask(&format!("delete, version {version}"), version, request)?;
+        session.ask_showing(&format!("delete, version {version}"), version, request, show_deleted)?;
     }
     let by_name = |name: &str| DeleteTopicState { name: Some(name.to_owned()), ..Default::default() };
     let by_id = |topic_id: Uuid| DeleteTopicState { name: None, topic_id, ..Default::default() };
     let id = session.create_topic("doomed-by-name", 1)?;
-    session.ask("delete by name", 6, deleting(&[by_name("doomed-by-name")]))?;
+    session.ask_showing("delete by name", 6, deleting(&[by_name("doomed-by-name")]), show_deleted)?;
     session.wait_until_gone("doomed-by-name")?;
-    session.ask("delete by name again", 6, deleting(&[by_name("doomed-by-name")]))?;
-    session.ask("delete by the id of a deleted topic", 6, deleting(&[by_id(id)]))?;
+    session.ask_showing("delete by name again", 6, deleting(&[by_name("doomed-by-name")]), show_deleted)?;
+    session.ask_showing("delete by the id of a deleted topic", 6, deleting(&[by_id(id)]), show_deleted)?;
     let id = session.create_topic("doomed-by-id", 1)?;
-    session.ask("delete by id", 6, deleting(&[by_id(id)]))?;
-    session.ask("delete an unknown id", 6, deleting(&[by_id(Uuid::from_u128(u128::MAX / 3))]))?;
-    session.ask("delete the zero id", 6, deleting(&[by_id(Uuid::ZERO)]))?;
+    session.ask_showing("delete by id", 6, deleting(&[by_id(id)]), show_deleted)?;
+    session.ask_showing(
+        "delete an unknown id",
+        6,
+        deleting(&[by_id(Uuid::from_u128(u128::MAX / 3))]),
+        show_deleted,
+    )?;
+    session.ask_showing("delete the zero id", 6, deleting(&[by_id(Uuid::ZERO)]), show_deleted)?;
     let id = session.create_topic("doomed-both", 1)?;
     let both = DeleteTopicState { name: Some("doomed-both".to_owned()), topic_id: id, ..Default::default() };
-    session.ask("delete by name and id", 6, deleting(&[both]))?;
+    session.ask_showing("delete by name and id", 6, deleting(&[both]), show_deleted)?;
     session.ask(
         "delete the same name twice",
         6,
         deleting(&[by_name("doomed-both"), by_name("doomed-both")]),
     )?;
-    session.ask("delete a name and its id", 6, deleting(&[by_name("doomed-both"), by_id(id)]))?;
-    session.ask("delete an empty name", 6, deleting(&[by_name("")]))?;
-    session.ask("delete nothing", 6, deleting(&[]))?;
+    session.ask_showing(
+        "delete a name and its id",
+        6,
+        deleting(&[by_name("doomed-both"), by_id(id)]),
+        show_deleted,
+    )?;
+    session.ask_showing("delete an empty name", 6, deleting(&[by_name("")]), show_deleted)?;
+    session.ask_showing("delete nothing", 6, deleting(&[]), show_deleted)?;
     let again = session.create_topic("doomed-both-2", 1)?;
-    session.ask("delete several", 6, deleting(&[by_name("unknown"), by_id(again)]))?;
+    session.ask_showing("delete several", 6, deleting(&[by_name("unknown"), by_id(again)]), show_deleted)?;
     session.wait_until_gone("doomed-both-2")?;
     let response =
         session.ask("create a deleted name again", 7, creating(&[topic("doomed-both-2", 1, 1)]))?;
     let new = response.topics.first().context("an answer")?.topic_id;
     anyhow::ensure!(new != again, "a topic that is created again has a new id");
     Ok(())
+}
+
+/// Kafka shuffles its answers.
+fn show_deleted(response: &DeleteTopicsResponse) -> String {
+    let mut response = response.clone();
+    response.responses.sort_by_key(|result| (result.name.clone(), result.error_code));
+    format!("{response:#?}")
 }
 
 fn creating(topics: &[CreatableTopic]) -> CreateTopicsRequest {

@@ -1,0 +1,47 @@
+//! One scenario, run by real Kafka clients in their own languages: see README.md.
+//!
+//! `KLAMM_TEST_SERVER=kafka` runs it against Apache Kafka, to prove the tests themselves.
+
+mod client;
+mod dataset;
+mod kcat;
+mod program;
+mod scenario;
+mod verify;
+
+use anyhow::Result;
+
+#[test]
+fn java_4_4_0() -> Result<()> {
+    scenario::run(&["java-clients"], &program::java("4.4.0"))
+}
+
+#[test]
+fn java_2_1_1() -> Result<()> {
+    scenario::run(&["java-clients"], &program::java("2.1.1"))
+}
+
+#[test]
+fn confluent_kafka_python() -> Result<()> {
+    scenario::run(&["python-clients"], &program::python("confluent-kafka", "confluent_client.py"))
+}
+
+#[test]
+fn kafka_python() -> Result<()> {
+    scenario::run(&["python-clients"], &program::python("kafka-python", "kafka_python_client.py"))
+}
+
+#[test]
+fn franz_go() -> Result<()> {
+    scenario::run(&["franz-go"], &program::franz_go())
+}
+
+#[test]
+fn kafkajs() -> Result<()> {
+    scenario::run(&["kafkajs"], &program::kafkajs())
+}
+
+#[test]
+fn kcat() -> Result<()> {
+    scenario::run(&["kcat"], &kcat::Kcat)
+}
