@@ -85,6 +85,25 @@ impl ControllerClient {
         receiver.await.unwrap_or(Err(ErrorCode::NotController))
     }
 
+    /// As [`Self::decide`], but refuses what the controller does not get to before `deadline_ms`.
+    ///
+    /// # Errors
+    /// As [`Self::decide`], or REQUEST_TIMED_OUT.
+    pub async fn decide_before<T, F>(&self, deadline_ms: i64, decide: F) -> Result<T, ErrorCode>
+    where
+        T: Send + 'static,
+        F: FnOnce(Deciding<'_>) -> ControllerResult<T> + Send + 'static,
+    {
+        let decided = self.decide(move |deciding| {
+            if deciding.now_ms >= deadline_ms {
+                return ControllerResult::unchanged(Err(ErrorCode::RequestTimedOut));
+            }
+            let ControllerResult { records, response } = decide(deciding);
+            ControllerResult { records, response: Ok(response) }
+        });
+        decided.await?
+    }
+
     /// Creates topics for whoever may do everything.
     ///
     /// # Errors

@@ -71,15 +71,15 @@ impl Controller {
         let response_entry = |entity: &[EntityData]| {
             let outcome = outcomes.get(&as_entity(entity)).cloned().unwrap_or(Ok(()));
             let (error_code, error_message) = code_and_message(&outcome);
-            let data = |data: &EntityData| alter_client_quotas_response::EntityData {
-                entity_type: data.entity_type.clone(),
-                entity_name: data.entity_name.clone(),
+            let data = |(entity_type, entity_name)| alter_client_quotas_response::EntityData {
+                entity_type,
+                entity_name,
                 ..Default::default()
             };
             alter_client_quotas_response::EntryData {
                 error_code,
                 error_message,
-                entity: entity.iter().map(data).collect(),
+                entity: as_entity(entity).into_iter().map(data).collect(),
                 ..Default::default()
             }
         };

@@ -53,7 +53,8 @@ impl Controller {
         let response = AlterPartitionReassignmentsResponse {
             allow_replication_factor_change: allow_factor_change,
             error_code: ErrorCode::None.into(),
-            error_message: None,
+            // Kafka's controller answers a request that names nothing without looking: the schema's default.
+            error_message: responses.is_empty().then(String::new),
             responses,
             ..Default::default()
         };
@@ -93,7 +94,7 @@ impl Controller {
         (number, partition): (i32, &PartitionRegistration),
     ) -> Result<Option<PartitionChangeRecord>, ApiError> {
         if !partition.is_reassigning() {
-            return Err(ApiError::of(ErrorCode::NoReassignmentInProgress));
+            return Err(ApiError::silent(ErrorCode::NoReassignmentInProgress));
         }
         let invalid = |message: String| ApiError::new(ErrorCode::InvalidReplicaAssignment, message);
         let revert = Revert::of(partition).ok_or_else(|| {

@@ -114,14 +114,14 @@ impl Controller {
             DescribeUserScramCredentialsResult {
                 user: user.to_owned(),
                 error_code,
-                error_message,
+                error_message: error_message.or_else(|| Some(String::new())),
                 credential_infos: outcome.unwrap_or_default(),
                 ..Default::default()
             }
         };
         DescribeUserScramCredentialsResponse {
             error_code: ErrorCode::None.into(),
-            error_message: None,
+            error_message: Some(String::new()),
             results: times_named.into_iter().map(describe).collect(),
             ..Default::default()
         }

@@ -23,7 +23,7 @@ pub const MAX_ARRAY_LENGTH: usize = 1_000_000;
 pub const MAX_TAGGED_FIELDS: usize = 10_000;
 
 /// A struct of a schema: a whole message or one nested in it.
-pub trait Message: Sized + Clone + Debug + PartialEq + Default {
+pub trait Message: Sized + Clone + Debug + PartialEq + Default + 'static {
     /// The name in Kafka's schema.
     const NAME: &'static str;
     /// The versions this struct exists in.

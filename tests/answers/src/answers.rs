@@ -5,6 +5,7 @@
 
 mod differences;
 mod families;
+mod order;
 mod recording;
 mod rendering;
 mod session;

@@ -13,6 +13,7 @@ use protocol::{Request, Uuid};
 use testkit::raw_client::{RawClient, Received};
 use testkit::server_process::{Product, ServerProcess};
 
+use crate::order;
 use crate::recording::Answer;
 use crate::rendering::Masks;
 
@@ -65,7 +66,7 @@ impl Session {
         request: R,
     ) -> Result<R::Response> {
         let response = self.quietly_on(connection, version, request).with_context(|| name.to_owned())?;
-        self.record::<R>(name, version, &format!("{response:#?}"));
+        self.record_response::<R>(name, version, &response);
         Ok(response)
     }
 
@@ -82,7 +83,7 @@ impl Session {
             let response = self.quietly(version, request.clone()).with_context(|| name.to_owned())?;
             let is_settled = is_settled(&response);
             if is_settled || Instant::now() > deadline {
-                self.record::<R>(name, version, &format!("{response:#?}"));
+                self.record_response::<R>(name, version, &response);
                 ensure!(is_settled, "{name}: not there after {PATIENCE:?}");
                 return Ok(response);
             }
@@ -112,7 +113,7 @@ impl Session {
     /// The answer to what `begin` has sent.
     pub fn finish<R: Request>(&mut self, connection: usize, name: &str, version: i16) -> Result<R::Response> {
         let response = self.connection(connection)?.receive::<R>(version).with_context(|| name.to_owned())?;
-        self.record::<R>(name, version, &format!("{response:#?}"));
+        self.record_response::<R>(name, version, &response);
         Ok(response)
     }
 
@@ -243,6 +244,12 @@ impl Session {
             self.connections.push(RawClient::connect(self.server.bootstrap(), &client_id)?);
         }
         Ok(&mut self.connections[index])
+    }
+
+    fn record_response<R: Request>(&mut self, name: &str, version: i16, response: &R::Response) {
+        let mut response = response.clone();
+        order::settle(&mut response);
+        self.record::<R>(name, version, &format!("{response:#?}"));
     }
 
     fn record<R: Request>(&mut self, name: &str, version: i16, text: &str) {

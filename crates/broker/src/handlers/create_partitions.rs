@@ -8,7 +8,8 @@ use crate::context::RequestContext;
 /// Has the controller add them.
 pub async fn handle(context: &RequestContext, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
-    let decided = context.broker.controller.decide(move |deciding| {
+    let deadline_ms = context.now_ms.saturating_add(request.timeout_ms.into());
+    let decided = context.broker.controller.decide_before(deadline_ms, move |deciding| {
         deciding.controller.create_partitions(deciding.image, &request, &|_| true, deciding.randomness)
     });
     match decided.await {
@@ -19,7 +20,7 @@ pub async fn handle(context: &RequestContext, request: CreatePartitionsRequest) 
                 .map(|name| CreatePartitionsTopicResult {
                     name,
                     error_code: error.as_i16(),
-                    error_message: Some(error.message().to_string()),
+                    error_message: None,
                     ..Default::default()
                 })
                 .collect(),

@@ -12,7 +12,8 @@ pub async fn handle(context: &RequestContext, request: DeleteTopicsRequest) -> D
     let by_state = request.topics.iter().map(|topic| (topic.name.clone(), topic.topic_id));
     let asked: Vec<_> = by_name.chain(by_state).collect();
     let api_version = context.api_version;
-    let decided = context.broker.controller.decide(move |deciding| {
+    let deadline_ms = context.now_ms.saturating_add(request.timeout_ms.into());
+    let decided = context.broker.controller.decide_before(deadline_ms, move |deciding| {
         deciding.controller.delete_topics(deciding.image, &request, api_version, DeleteAccess::ALL)
     });
     match decided.await {
@@ -24,7 +25,7 @@ pub async fn handle(context: &RequestContext, request: DeleteTopicsRequest) -> D
                     name,
                     topic_id,
                     error_code: error.as_i16(),
-                    error_message: Some(error.message().to_string()),
+                    error_message: None,
                     ..Default::default()
                 })
                 .collect(),

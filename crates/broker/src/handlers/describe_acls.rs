@@ -5,14 +5,14 @@ use protocol::messages::{DescribeAclsRequest, DescribeAclsResponse};
 
 use crate::context::RequestContext;
 
-/// What Kafka answers to all ACL calls while `authorizer.class.name` is empty.
+/// What Kafka answers to changes of ACLs while `authorizer.class.name` is empty.
 pub const NO_AUTHORIZER: &str = "No Authorizer is configured.";
 
 /// Refuses with SECURITY_DISABLED.
 pub async fn handle(_context: &RequestContext, _request: DescribeAclsRequest) -> DescribeAclsResponse {
     DescribeAclsResponse {
         error_code: ErrorCode::SecurityDisabled.as_i16(),
-        error_message: Some(NO_AUTHORIZER.to_string()),
+        error_message: Some("No Authorizer is configured on the broker".to_string()),
         ..Default::default()
     }
 }

@@ -41,7 +41,7 @@ fn result(
             let configs =
                 descriptions.into_iter().filter(is_wanted).map(|found| row(request, found)).collect();
             DescribeConfigsResult {
-                error_message: Some(ErrorCode::None.message().to_string()),
+                error_message: Some(String::new()),
                 configs,
                 ..answer
             }
@@ -61,15 +61,14 @@ fn describe(
     let config = context.broker.config();
     let name = resource.resource_name.as_str();
     let Some(kind) = ConfigResourceType::from_code(resource.resource_type) else {
-        return invalid(format!("Unsupported resource type: {}", resource.resource_type));
+        return invalid(ErrorCode::InvalidRequest.message().to_string());
     };
     let own = image.configs.of(&ConfigResource::new(kind, name));
     match kind {
         ConfigResourceType::Topic => {
             controller::topics::names::check(name).map_err(|why| (ErrorCode::InvalidTopicException, why))?;
             if image.topics.by_name(name).is_none() {
-                let error = ErrorCode::UnknownTopicOrPartition;
-                return Err((error, error.message().to_string()));
+                return Err((ErrorCode::UnknownTopicOrPartition, String::new()));
             }
             Ok(describe::topic(&config, own))
         }
@@ -78,6 +77,9 @@ fn describe(
             let node_id = context.broker.node_id;
             match name.parse::<i32>() {
                 Err(_) => invalid(format!("Broker id must be an integer, but it is: {name}")),
+                Ok(id) if id != node_id && kind == ConfigResourceType::BrokerLogger => {
+                    invalid(format!("Unexpected broker id, expected {node_id} but received {name}"))
+                }
                 Ok(id) if id != node_id => invalid(format!(
                     "Unexpected broker id, expected {node_id} or empty string, but received {name}"
                 )),

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 
+use controller::topics::names::CLUSTER_METADATA;
 use protocol::ErrorCode;
 use protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -28,7 +29,8 @@ pub async fn handle(context: &RequestContext, request: DescribeLogDirsRequest) -
         let mut error = ErrorCode::KafkaStorageError;
         if !directory.is_offline() {
             error = ErrorCode::None;
-            for log in directory.logs() {
+            // The metadata log lies there too, but is no partition of the broker's.
+            for log in directory.logs().into_iter().filter(|log| log.topic() != CLUSTER_METADATA) {
                 let key = (log.topic().to_string(), log.partition());
                 if asked.as_ref().is_some_and(|asked| !asked.contains(&key)) {
                     continue;

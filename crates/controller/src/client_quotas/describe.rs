@@ -41,7 +41,7 @@ impl Controller {
         let found = image.client_quotas.iter().filter(|(entity, _)| matches(entity));
         Ok(DescribeClientQuotasResponse {
             error_code: ErrorCode::None.into(),
-            error_message: None,
+            error_message: Some(String::new()),
             entries: Some(found.map(|(entity, values)| entry(entity, values)).collect()),
             ..Default::default()
         })

@@ -17,7 +17,7 @@ pub enum ErrorCode {
     OffsetOutOfRange = 1,
     /// The records are corrupt: checksum, size, or a missing key in a compacted topic.
     CorruptMessage = 2,
-    /// There is no such topic or partition here.
+    /// This server does not host this topic-partition.
     UnknownTopicOrPartition = 3,
     /// The fetch size is invalid.
     InvalidFetchSize = 4,
@@ -95,7 +95,7 @@ pub enum ErrorCode {
     InvalidConfig = 40,
     /// This node is not the active controller.
     NotController = 41,
-    /// The request is invalid.
+    /// This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.
     InvalidRequest = 42,
     /// The record format does not support the request.
     UnsupportedForMessageFormat = 43,
@@ -211,7 +211,7 @@ pub enum ErrorCode {
     SnapshotNotFound = 98,
     /// The position lies outside the snapshot.
     PositionOutOfRange = 99,
-    /// There is no topic of this id here.
+    /// This server does not host this topic ID.
     UnknownTopicId = 100,
     /// The broker id is in use.
     DuplicateBrokerRegistration = 101,
@@ -312,7 +312,7 @@ pub(crate) static ROWS: [ErrorRow; 138] = [
         code: ErrorCode::UnknownTopicOrPartition,
         name: "UNKNOWN_TOPIC_OR_PARTITION",
         retriable: true,
-        message: "There is no such topic or partition here.",
+        message: "This server does not host this topic-partition.",
     },
     ErrorRow {
         code: ErrorCode::InvalidFetchSize,
@@ -546,7 +546,7 @@ pub(crate) static ROWS: [ErrorRow; 138] = [
         code: ErrorCode::InvalidRequest,
         name: "INVALID_REQUEST",
         retriable: false,
-        message: "The request is invalid.",
+        message: "This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.",
     },
     ErrorRow {
         code: ErrorCode::UnsupportedForMessageFormat,
@@ -894,7 +894,7 @@ pub(crate) static ROWS: [ErrorRow; 138] = [
         code: ErrorCode::UnknownTopicId,
         name: "UNKNOWN_TOPIC_ID",
         retriable: true,
-        message: "There is no topic of this id here.",
+        message: "This server does not host this topic ID.",
     },
     ErrorRow {
         code: ErrorCode::DuplicateBrokerRegistration,
