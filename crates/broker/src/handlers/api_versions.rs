@@ -35,12 +35,12 @@ pub fn handle(context: &RequestContext, request: &ApiVersionsRequest) -> ApiVers
         finalized_features_epoch: image.provenance.last_contained_offset,
         finalized_features: image
             .features
-            .finalized()
-            .iter()
+            .all()
+            .into_iter()
             .map(|(name, level)| FinalizedFeatureKey {
-                name: name.clone(),
-                max_version_level: *level,
-                min_version_level: *level,
+                name,
+                max_version_level: level,
+                min_version_level: level,
                 ..Default::default()
             })
             .collect(),

@@ -3,6 +3,7 @@
 //! v5 says which directories are cordoned (KIP-1066): none here.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use controller::topics::names::CLUSTER_METADATA;
 use protocol::ErrorCode;
@@ -58,7 +59,7 @@ pub async fn handle(context: &RequestContext, request: DescribeLogDirsRequest) -
         };
         results.push(DescribeLogDirsResult {
             error_code: error.as_i16(),
-            log_dir: directory.path().display().to_string(),
+            log_dir: absolute(directory.path()),
             topics,
             total_bytes: bytes(|space| space.total_bytes),
             usable_bytes: bytes(|space| space.usable_bytes),
@@ -66,4 +67,9 @@ pub async fn handle(context: &RequestContext, request: DescribeLogDirsRequest) -
         });
     }
     DescribeLogDirsResponse { results, ..Default::default() }
+}
+
+/// Directories are named as tools can find them, whatever the configuration calls them.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
