@@ -1,5 +1,6 @@
 //! `cargo xtask`: the one door for people who work on Klamm.
 
+mod bench;
 mod check;
 mod codegen;
 mod process;
@@ -41,6 +42,8 @@ enum Task {
     },
     /// Only the house rules that neither rustfmt nor clippy knows.
     Tidy,
+    /// Klamm and Apache Kafka under the same load, as a table of ratios.
+    Bench(bench::Options),
     /// Only what the tests need from the package managers, into `tests/.setup`.
     Setup,
 }
@@ -65,6 +68,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Fix => check::fix(&workspace, &mut report)?,
         Task::Codegen { check } => codegen::run(&workspace.root, check)?,
         Task::Tidy => check::tidy(&workspace, &mut report)?,
+        Task::Bench(options) => bench::run(&workspace, &options, &mut report)?,
         Task::Setup => setup::set_up(&workspace, &mut report)?,
         Task::Test(selection) => {
             if selection.is_everything() {

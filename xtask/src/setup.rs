@@ -49,12 +49,25 @@ fn default_minutes() -> u64 {
 
 /// Does every step that is not up to date.
 pub fn set_up(workspace: &Workspace, report: &mut Report) -> Result<()> {
+    set_up_those(workspace, |_| true, report)
+}
+
+/// Does one step, if it is not up to date.
+pub fn set_up_one(workspace: &Workspace, name: &str, report: &mut Report) -> Result<()> {
+    set_up_those(workspace, |step| step.name == name, report)
+}
+
+fn set_up_those(
+    workspace: &Workspace,
+    is_wanted: impl Fn(&Step) -> bool,
+    report: &mut Report,
+) -> Result<()> {
     let path = workspace.root.join("tests/setup.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let file: SetupFile = toml::from_str(&text).context("tests/setup.toml")?;
     let status_folder = workspace.setup_folder().join("status");
     fs::create_dir_all(&status_folder)?;
-    for step in &file.step {
+    for step in file.step.iter().filter(|step| is_wanted(step)) {
         let status_path = status_folder.join(&step.name);
         if let Some(program) = step.needs.iter().find(|program| !is_on_path(program)) {
             let reason = format!("{program} is not installed");

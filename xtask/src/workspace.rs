@@ -11,6 +11,8 @@ use serde::Deserialize;
 pub struct Workspace {
     /// Absolute path of the folder that holds the root `Cargo.toml`.
     pub root: PathBuf,
+    /// Where cargo puts what it builds.
+    pub target_folder: PathBuf,
     /// The workspace's own packages.
     pub packages: Vec<Package>,
 }
@@ -41,6 +43,7 @@ pub struct Target {
 struct Metadata {
     packages: Vec<Package>,
     workspace_root: PathBuf,
+    target_directory: PathBuf,
 }
 
 impl Workspace {
@@ -53,7 +56,8 @@ impl Workspace {
             .context("cargo metadata")?;
         ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
         let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
-        Ok(Self { root: metadata.workspace_root, packages: metadata.packages })
+        let Metadata { packages, workspace_root: root, target_directory: target_folder } = metadata;
+        Ok(Self { root, target_folder, packages })
     }
 
     /// The folder, below the root and git-ignored, that holds what the tests need from package managers.

@@ -1,0 +1,47 @@
+//! `bench`: release builds of the server and the load generator, Apache Kafka's jars, and the comparison of the two.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::process;
+use crate::report::Report;
+use crate::setup;
+use crate::workspace::{Workspace, cargo};
+
+/// From an empty target folder on two slow cores.
+const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// Many long rounds.
+const RUN_LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
+/// The step of `tests/setup.toml` that brings Apache Kafka, and the folder it fills.
+const KAFKA_STEP: &str = "kafka-server";
+const KAFKA_FOLDER: &str = "kafka-4.4.0";
+
+/// What the comparison takes.
+#[derive(Args)]
+pub struct Options {
+    /// For `bench compare`: --rounds, --seconds, --only and so on.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Builds, sets up and compares.
+pub fn run(workspace: &Workspace, options: &Options, report: &mut Report) -> Result<()> {
+    setup::set_up_one(workspace, KAFKA_STEP, report)?;
+    let mut build = Command::new(cargo());
+    build.args(["build", "--quiet", "--release", "-p", "klamm", "-p", "bench"]).current_dir(&workspace.root);
+    let built = process::show("cargo build --release", &mut build, BUILD_LIMIT)?;
+    report.step("cargo build --release", built.succeeded());
+    if !built.succeeded() {
+        return Ok(());
+    }
+    let binaries = workspace.target_folder.join("release");
+    let mut compare = Command::new(binaries.join("bench"));
+    compare.arg("compare").arg("--klamm").arg(binaries.join("klamm"));
+    compare.arg("--kafka-jars").arg(workspace.setup_folder().join(KAFKA_FOLDER)).args(&options.arguments);
+    let ended = process::show("bench compare", &mut compare, RUN_LIMIT)?;
+    report.step("bench compare", ended.succeeded());
+    Ok(())
+}
