@@ -40,6 +40,13 @@ impl WaitList {
         Ticket { list: self, number: None }
     }
 
+    /// Whether nobody is registered.
+    pub fn is_empty(&self) -> bool {
+        // As in `wake_all`.
+        fence(Ordering::SeqCst);
+        self.registered.load(Ordering::SeqCst) == 0
+    }
+
     /// Wakes every registered waiter once; each registers again if it has to wait on.
     pub fn wake_all(&self) {
         // Pairs with the fence in `register`: of a change and a registration, one sees the other.

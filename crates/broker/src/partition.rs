@@ -263,6 +263,8 @@ impl Partition {
         // A page-cache log is durable at once, and nobody else says so.
         if info.durable_end_offset >= info.log_end_offset && !info.duplicate {
             self.advance_high_watermark();
+        } else if !self.waiters.is_empty() {
+            self.log.hurry_sync();
         }
         Appended { info, leader_epoch }
     }
@@ -337,6 +339,7 @@ impl Partition {
             } else if self.leader_epoch() != leader_epoch {
                 Poll::Ready(Err(ErrorCode::NotLeaderOrFollower))
             } else {
+                self.log.hurry_sync();
                 Poll::Pending
             }
         })

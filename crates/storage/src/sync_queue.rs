@@ -1,11 +1,15 @@
 //! Group commit: the logs of one directory that wait for their bytes to be on disk, synced in rounds.
 //!
+//! While nobody waits for the outcome, rounds keep a distance: a sync for each of many small appends would cost more
+//! than the appends.
+//!
 //! A round takes everybody who waits, syncs each distinct file once, then the directories with new names, and only
 //! then tells anyone. Whoever arrives during a round waits for the next one.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -13,6 +17,9 @@ use crate::disk::DiskFile;
 use crate::error::StorageError;
 use crate::log_directory::LogDirectory;
 use crate::partition_log::PartitionLog;
+
+/// From the beginning of one round to that of the next, unless somebody waits for it.
+const ROUND_DISTANCE: Duration = Duration::from_millis(2);
 
 /// The logs that wait for a sync.
 #[derive(Default)]
@@ -26,6 +33,8 @@ pub(crate) struct SyncQueue {
 #[derive(Default)]
 struct Waiting {
     logs: Vec<Arc<PartitionLog>>,
+    /// Somebody waits for the next round.
+    is_urgent: bool,
     stopping: bool,
 }
 
@@ -51,6 +60,29 @@ impl SyncQueue {
         }
     }
 
+    /// Lets the next round begin at once.
+    pub(crate) fn hurry(&self) {
+        let mut waiting = self.waiting.lock();
+        if !std::mem::replace(&mut waiting.is_urgent, true) {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits until a round is due; false if there will be none.
+    fn wait_for_round(&self, distant: Instant) -> bool {
+        let mut waiting = self.waiting.lock();
+        while waiting.logs.is_empty() && !waiting.stopping {
+            self.arrived.wait(&mut waiting);
+        }
+        while !waiting.is_urgent && !waiting.stopping {
+            if self.arrived.wait_until(&mut waiting, distant).timed_out() {
+                break;
+            }
+        }
+        waiting.is_urgent = false;
+        !(waiting.logs.is_empty() && waiting.stopping)
+    }
+
     /// Ends [`run`] after a last round.
     pub(crate) fn stop(&self) {
         self.waiting.lock().stopping = true;
@@ -69,16 +101,9 @@ impl SyncQueue {
 
 /// Syncs whoever waits until the queue is stopped: the loop of a directory's sync thread.
 pub(crate) fn run(directory: &LogDirectory) {
-    loop {
-        {
-            let mut waiting = directory.sync_queue.waiting.lock();
-            while waiting.logs.is_empty() && !waiting.stopping {
-                directory.sync_queue.arrived.wait(&mut waiting);
-            }
-            if waiting.logs.is_empty() {
-                return;
-            }
-        }
+    let mut distant = Instant::now();
+    while directory.sync_queue.wait_for_round(distant) {
+        distant = Instant::now() + ROUND_DISTANCE;
         // The directory has said why it failed; the logs that wait hear it with their next call.
         let _ = sync_waiting(directory);
     }

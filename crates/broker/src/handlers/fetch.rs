@@ -212,7 +212,12 @@ async fn read_enough(
     let enough = poll_fn(|task| {
         tickets.iter_mut().for_each(|ticket| ticket.register(task));
         let (reads, is_enough) = read_all(context, asked, limits, request.min_bytes);
-        if is_enough { Poll::Ready(reads) } else { Poll::Pending }
+        if is_enough {
+            return Poll::Ready(reads);
+        }
+        // What lies behind the high watermark comes into reach when it is durable.
+        asked.iter().flat_map(|asked| &asked.partition).for_each(|partition| partition.log.hurry_sync());
+        Poll::Pending
     });
     match tokio::time::timeout(wait, enough).await {
         Ok(reads) => reads,

@@ -25,6 +25,13 @@ impl PartitionLog {
         }
     }
 
+    /// For whoever waits until what was appended is durable: the round that makes it so begins at once.
+    pub fn hurry_sync(&self) {
+        if self.sync_is_scheduled.load(Ordering::Acquire) {
+            self.directory().sync_queue.hurry();
+        }
+    }
+
     /// What must be synced for the present end of the log to be durable.
     pub(crate) fn take_sync_ticket(&self) -> Result<SyncTicket, StorageError> {
         // Whoever appends from now on schedules again.
