@@ -76,13 +76,6 @@ impl From<ErrorCode> for AppendRefusal {
     }
 }
 
-impl AppendRefusal {
-    /// A refusal with a message of its own.
-    pub fn new(error_code: ErrorCode, message: String) -> Self {
-        AppendRefusal { error_code, record_errors: Vec::new(), message: Some(message) }
-    }
-}
-
 impl From<AppendError> for AppendRefusal {
     fn from(error: AppendError) -> Self {
         let AppendError { error_code, record_errors, message } = error;

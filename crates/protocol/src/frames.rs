@@ -32,11 +32,9 @@ pub struct RequestFrame {
 }
 
 impl RequestFrame {
-    /// Reads the body, which must end with the frame.
+    /// Reads the body. Bytes behind it are left alone, as Kafka leaves them.
     pub fn decode_body<R: Request>(mut self) -> Result<R, DecodeError> {
-        let body = R::decode(&mut self.body, self.header.request_api_version)?;
-        self.body.finish()?;
-        Ok(body)
+        R::decode(&mut self.body, self.header.request_api_version)
     }
 }
 
@@ -167,13 +165,10 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_a_request_are_an_error() {
+    fn bytes_behind_a_request_are_ignored() {
         let mut bytes = frame(encode_request(0, 1, None, &ApiVersionsRequest::default()).unwrap()).to_vec();
         bytes.push(0);
-        assert_eq!(
-            decode_request::<ApiVersionsRequest>(bytes.into()).unwrap_err(),
-            DecodeError::TrailingBytes(1)
-        );
+        assert_eq!(decode_request::<ApiVersionsRequest>(bytes.into()).unwrap().1, ApiVersionsRequest::default());
     }
 
     #[test]

@@ -41,17 +41,19 @@ impl Masks {
     fn mask_line(&mut self, line: &str) -> String {
         let mut masked = String::new();
         let mut rest = line;
+        let mut is_producer = false;
         while let Some(start) = rest.find(is_word) {
             let length = rest[start..].find(|c| !is_word(c)).unwrap_or(rest.len() - start);
             let (before, word, after) =
                 (&rest[..start], &rest[start..start + length], &rest[start + length..]);
             masked.push_str(before);
             let is_name = after.starts_with(':') || after.starts_with(" {");
-            masked.push_str(&if before.ends_with("producer_id: ") && word != "-1" {
+            masked.push_str(&if is_producer && word != "-1" {
                 self.id("PRODUCER", word)
             } else {
                 self.mask_word(word, is_name)
             });
+            is_producer = word == "producer_id";
             rest = after;
         }
         masked + rest
@@ -77,7 +79,9 @@ impl Masks {
         if let Some(start) = java_uuid_start(word) {
             return format!("{}{}", &word[..start], self.id("UUID", &word[start..]));
         }
-        let is_mixed = word.contains(|c: char| c.is_ascii_uppercase());
+        // An error's name can have the length of an id.
+        let is_mixed = word.contains(|c: char| c.is_ascii_uppercase())
+            && word.contains(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
         match word.parse::<Uuid>() {
             Ok(id) if id.is_zero() => "ZERO_ID".to_owned(),
             Ok(_) if is_mixed => self.id("ID", word),

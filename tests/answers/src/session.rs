@@ -9,7 +9,7 @@ use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::{CreateTopicsRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse};
-use protocol::{Request, Uuid};
+use protocol::{Message, Request, Uuid};
 use testkit::raw_client::{RawClient, Received};
 use testkit::server_process::{Product, ServerProcess};
 
@@ -78,12 +78,24 @@ impl Session {
         request: R,
         is_settled: impl Fn(&R::Response) -> bool,
     ) -> Result<R::Response> {
+        self.ask_until_showing(name, version, request, is_settled, settled)
+    }
+
+    /// As `ask_until`, recording what `show` makes of the answer.
+    pub fn ask_until_showing<R: Request>(
+        &mut self,
+        name: &str,
+        version: i16,
+        request: R,
+        is_settled: impl Fn(&R::Response) -> bool,
+        show: impl Fn(&R::Response) -> String,
+    ) -> Result<R::Response> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let response = self.quietly(version, request.clone()).with_context(|| name.to_owned())?;
             let is_settled = is_settled(&response);
             if is_settled || Instant::now() > deadline {
-                self.record_response::<R>(name, version, &response);
+                self.record::<R>(name, version, &show(&response));
                 ensure!(is_settled, "{name}: not there after {PATIENCE:?}");
                 return Ok(response);
             }
@@ -247,9 +259,7 @@ impl Session {
     }
 
     fn record_response<R: Request>(&mut self, name: &str, version: i16, response: &R::Response) {
-        let mut response = response.clone();
-        order::settle(&mut response);
-        self.record::<R>(name, version, &format!("{response:#?}"));
+        self.record::<R>(name, version, &settled(response));
     }
 
     fn record<R: Request>(&mut self, name: &str, version: i16, text: &str) {
@@ -257,4 +267,11 @@ impl Session {
         let text = self.masks.apply(text);
         self.answers.push(Answer { name: name.to_owned(), request, text });
     }
+}
+
+/// In the order in which answers are compared.
+fn settled<T: Message + 'static>(response: &T) -> String {
+    let mut response = response.clone();
+    order::settle(&mut response);
+    format!("{response:#?}")
 }

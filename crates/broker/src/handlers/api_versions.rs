@@ -25,6 +25,8 @@ pub fn handle(context: &RequestContext, request: &ApiVersionsRequest) -> ApiVers
         supported_features: SUPPORTED
             .iter()
             .filter(|feature| feature.max > 0)
+            // KAFKA-17011: clients of before v4 take a lowest level of 0 for a mistake.
+            .filter(|feature| feature.min > 0 || context.api_version >= 4)
             .map(|feature| SupportedFeatureKey {
                 name: feature.name.to_string(),
                 min_version: feature.min,

@@ -32,10 +32,10 @@ pub async fn handle(context: &RequestContext, request: DeleteRecordsRequest) -> 
 }
 
 async fn delete(context: &RequestContext, topic: &str, index: i32, offset: i64) -> Result<i64, ErrorCode> {
+    let partition = context.broker.partitions.by_name(topic, index).map_err(ErrorCode::from)?;
     if controller::topics::names::is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
-    let partition = context.broker.partitions.by_name(topic, index).map_err(ErrorCode::from)?;
     partition.check_leader_epoch(-1, true)?;
     let before = if offset == HIGH_WATERMARK { partition.log.high_watermark() } else { offset };
     if before < 0 || before > partition.log.high_watermark() {

@@ -18,14 +18,13 @@ pub async fn handle(context: &RequestContext, request: DescribeClusterRequest) -
         BROKERS => {}
         CONTROLLERS => {
             return refuse(
-                &request,
                 ErrorCode::MismatchedEndpointType,
                 "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
             );
         }
         other => {
             let message = format!("Unsupported endpoint type {other}");
-            return refuse(&request, ErrorCode::UnsupportedEndpointType, &message);
+            return refuse(ErrorCode::UnsupportedEndpointType, &message);
         }
     }
     let image = context.broker.metadata.image();
@@ -58,11 +57,11 @@ pub async fn handle(context: &RequestContext, request: DescribeClusterRequest) -
     }
 }
 
-fn refuse(request: &DescribeClusterRequest, error: ErrorCode, message: &str) -> DescribeClusterResponse {
+fn refuse(error: ErrorCode, message: &str) -> DescribeClusterResponse {
     DescribeClusterResponse {
         error_code: error.as_i16(),
         error_message: Some(message.to_string()),
-        endpoint_type: request.endpoint_type,
+        endpoint_type: BROKERS,
         ..Default::default()
     }
 }

@@ -1,6 +1,6 @@
 //! DescribeQuorum (key 55, v0-2). Voters and observers of the metadata log and how far they are (KIP-595, KIP-853).
 
-use protocol::ErrorCode;
+use protocol::{ErrorCode, Uuid};
 use protocol::messages::describe_quorum_response::{Listener, Node, PartitionData, ReplicaState, TopicData};
 use protocol::messages::{DescribeQuorumRequest, DescribeQuorumResponse};
 use quorum::QuorumStatus;
@@ -25,7 +25,7 @@ pub async fn handle(context: &RequestContext, request: DescribeQuorumRequest) ->
     }
     let topic = TopicData {
         topic_name: METADATA_TOPIC.to_string(),
-        partitions: vec![describe(&status)],
+        partitions: vec![describe(context.api_version, &status)],
         ..Default::default()
     };
     let nodes = status
@@ -46,10 +46,11 @@ pub async fn handle(context: &RequestContext, request: DescribeQuorumRequest) ->
             ..Default::default()
         })
         .collect();
+    let nodes = if context.api_version >= 2 { nodes } else { Vec::new() };
     DescribeQuorumResponse { topics: vec![topic], nodes, ..Default::default() }
 }
 
-fn describe(status: &QuorumStatus) -> PartitionData {
+fn describe(api_version: i16, status: &QuorumStatus) -> PartitionData {
     let Some(leader_id) = status.leader_id else {
         return PartitionData {
             error_code: ErrorCode::NotLeaderOrFollower.as_i16(),
@@ -62,16 +63,17 @@ fn describe(status: &QuorumStatus) -> PartitionData {
         leader_id,
         leader_epoch: status.leader_epoch,
         high_watermark: status.high_watermark,
-        current_voters: status.voters.iter().map(replica).collect(),
-        observers: status.observers.iter().map(replica).collect(),
+        current_voters: status.voters.iter().map(|voter| replica(api_version, voter)).collect(),
+        observers: status.observers.iter().map(|observer| replica(api_version, observer)).collect(),
         ..Default::default()
     }
 }
 
-fn replica(state: &quorum::ReplicaState) -> ReplicaState {
+fn replica(api_version: i16, state: &quorum::ReplicaState) -> ReplicaState {
     ReplicaState {
         replica_id: state.replica_id,
-        replica_directory_id: state.directory_id,
+        // KIP-853 brought it.
+        replica_directory_id: if api_version >= 2 { state.directory_id } else { Uuid::ZERO },
         log_end_offset: state.log_end_offset,
         last_fetch_timestamp: state.last_fetch_timestamp,
         last_caught_up_timestamp: state.last_caught_up_timestamp,

@@ -26,12 +26,18 @@ pub async fn handle(
     };
     names.sort_unstable();
     names.dedup();
+    if let Some(cursor) = &request.cursor {
+        let is_gone = !all && !names.contains(&cursor.topic_name);
+        if cursor.partition_index < 0 || is_gone {
+            return malformed(names);
+        }
+    }
     let (first_topic, first_partition) = match &request.cursor {
         Some(cursor) => (cursor.topic_name.as_str(), cursor.partition_index),
         None => ("", 0),
     };
     let configured = context.broker.config().topics.max_request_partition_size_limit;
-    let mut room = usize::try_from(request.response_partition_limit.min(configured)).unwrap_or(0);
+    let mut room = usize::try_from(request.response_partition_limit.min(configured)).unwrap_or(0).max(1);
     let mut response = DescribeTopicPartitionsResponse::default();
     for name in names.iter().filter(|name| name.as_str() >= first_topic) {
         let skip = if name == first_topic { first_partition } else { 0 };
@@ -69,6 +75,16 @@ pub async fn handle(
     response
 }
 
+/// The cursor is none that an answer has given.
+fn malformed(names: Vec<String>) -> DescribeTopicPartitionsResponse {
+    let refuse = |name| DescribeTopicPartitionsResponseTopic {
+        error_code: ErrorCode::InvalidRequest.as_i16(),
+        name: Some(name),
+        ..Default::default()
+    };
+    DescribeTopicPartitionsResponse { topics: names.into_iter().map(refuse).collect(), ..Default::default() }
+}
+
 fn unknown(name: &str) -> DescribeTopicPartitionsResponseTopic {
     let error = if controller::topics::names::check(name).is_ok() {
         ErrorCode::UnknownTopicOrPartition
@@ -79,6 +95,7 @@ fn unknown(name: &str) -> DescribeTopicPartitionsResponseTopic {
         error_code: error.as_i16(),
         name: Some(name.to_string()),
         is_internal: controller::topics::names::is_internal(name),
+        topic_authorized_operations: authorized_operations::TOPIC,
         ..Default::default()
     }
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use protocol::messages::fetch_request;
 use protocol::messages::fetch_response::{
     EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use protocol::messages::{FetchRequest, FetchResponse};
-use protocol::{ErrorCode, Uuid};
+use protocol::{ErrorCode, Records, Uuid};
 use replica::{FetchAnswer, FetchMetadata, FetchParameters, FetchPartition, FetchTopic};
 
 use crate::context::RequestContext;
@@ -56,6 +57,9 @@ impl Asked {
 
 /// Reads, waits if there is too little, and answers what the session has not been told yet.
 pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchResponse {
+    if !(0..=1).contains(&request.isolation_level) {
+        return refused(context.api_version, request, ErrorCode::UnknownServerError);
+    }
     let is_from_follower = replica_id(context, &request) >= 0;
     let metadata = FetchMetadata {
         session_id: request.session_id,
@@ -96,8 +100,33 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
         responses: by_topic(context, mentioned.map(|(row, _)| row)),
         ..Default::default()
     };
-    name_new_leaders(context, &mut response);
+    if !is_from_follower {
+        name_new_leaders(context, &mut response);
+    }
     response
+}
+
+/// The answer to a request that fails as a whole. Topics are told one by one as long as they have names.
+fn refused(api_version: i16, request: FetchRequest, error: ErrorCode) -> FetchResponse {
+    let named = if api_version < 13 { request.topics } else { Vec::new() };
+    let partition = |partition: &fetch_request::FetchPartition| PartitionData {
+        partition_index: partition.partition,
+        error_code: error.as_i16(),
+        high_watermark: -1,
+        records: Some(Records::default()),
+        ..Default::default()
+    };
+    let responses = named.into_iter().map(|topic| FetchableTopicResponse {
+        partitions: topic.partitions.iter().map(partition).collect(),
+        topic: topic.topic,
+        ..Default::default()
+    });
+    FetchResponse {
+        error_code: error.as_i16(),
+        session_id: request.session_id,
+        responses: responses.collect(),
+        ..Default::default()
+    }
 }
 
 fn replica_id(context: &RequestContext, request: &FetchRequest) -> i32 {
@@ -295,9 +324,12 @@ fn row(context: &RequestContext, asked: &Asked, read: PartitionRead) -> Partitio
     if let Some((epoch, end_offset)) = read.diverging_epoch {
         row.diverging_epoch = EpochEndOffset { epoch, end_offset, ..Default::default() };
     }
-    if context.api_version >= FIRST_VERSION_WITH_LEADERS
-        && matches!(read.error_code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch)
-    {
+    // KAFKA: what does not exist has an empty list, whatever is not read for another reason has none.
+    if matches!(read.error_code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId) {
+        row.aborted_transactions = Some(Vec::new());
+    }
+    let moved = matches!(read.error_code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
+    if moved && context.api_version >= FIRST_VERSION_WITH_LEADERS {
         let leader = match &asked.key.topic {
             FetchTopic::Id(id) => context.broker.leader_by_id(*id, asked.key.partition),
             FetchTopic::Name(name) => context.broker.leader_by_name(name, asked.key.partition),

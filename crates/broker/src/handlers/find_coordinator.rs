@@ -5,6 +5,7 @@
 use protocol::messages::find_coordinator_response::Coordinator;
 use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use protocol::{CoordinatorType, ErrorCode};
+use tracing::debug;
 
 use crate::context::RequestContext;
 use crate::group_coordinator::CONSUMER_OFFSETS;
@@ -19,9 +20,12 @@ pub async fn handle(context: &RequestContext, request: FindCoordinatorRequest) -
         return FindCoordinatorResponse { coordinators, ..Default::default() };
     }
     let found = find(context, request.key_type, request.key).await;
+    // Kafka explains itself in the old form only.
+    let error = ErrorCode::from_i16(found.error_code).unwrap_or(ErrorCode::UnknownServerError);
+    let message = if error == ErrorCode::None { error.name() } else { error.message() };
     FindCoordinatorResponse {
         error_code: found.error_code,
-        error_message: found.error_message,
+        error_message: Some(message.to_string()),
         node_id: found.node_id,
         host: found.host,
         port: found.port,
@@ -32,12 +36,11 @@ pub async fn handle(context: &RequestContext, request: FindCoordinatorRequest) -
 async fn find(context: &RequestContext, key_type: i8, key: String) -> Coordinator {
     match CoordinatorType::from_i8(key_type) {
         Some(CoordinatorType::Group) => {}
-        Some(_) => {
-            let message =
-                "This broker coordinates consumer groups only; transactions and share groups are not served.";
-            return refused(key, ErrorCode::InvalidRequest, message);
+        Some(kind) => {
+            debug!(?kind, "refused: this broker coordinates consumer groups only");
+            return refused(key, ErrorCode::InvalidRequest, "");
         }
-        None => return refused(key, ErrorCode::InvalidRequest, "Unknown coordinator type."),
+        None => return refused(key, ErrorCode::InvalidRequest, ErrorCode::InvalidRequest.message()),
     }
     match leader_of(context, &key).await {
         Some(leader) => match context.endpoint(leader) {
@@ -47,7 +50,7 @@ async fn find(context: &RequestContext, key_type: i8, key: String) -> Coordinato
                 host: endpoint.host,
                 port: endpoint.port,
                 error_code: ErrorCode::None.as_i16(),
-                error_message: Some(ErrorCode::None.message().to_string()),
+                error_message: Some(String::new()),
                 ..Default::default()
             },
             None => unavailable(key),
@@ -68,7 +71,7 @@ async fn leader_of(context: &RequestContext, group_id: &str) -> Option<i32> {
 }
 
 fn unavailable(key: String) -> Coordinator {
-    refused(key, ErrorCode::CoordinatorNotAvailable, ErrorCode::CoordinatorNotAvailable.message())
+    refused(key, ErrorCode::CoordinatorNotAvailable, "")
 }
 
 fn refused(key: String, error: ErrorCode, message: &str) -> Coordinator {

@@ -49,11 +49,16 @@ pub async fn handle(context: &RequestContext, request: ListOffsetsRequest) -> Li
             }
         }
     }
+    // Whatever is asked twice is refused once.
+    let mut refused = HashSet::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
             let found = if doubled.contains(&(topic.name.clone(), asked.partition_index)) {
+                if !refused.insert((&topic.name, asked.partition_index)) {
+                    continue;
+                }
                 Err(ErrorCode::InvalidRequest)
             } else {
                 look_up(context, &request, &topic.name, asked).await

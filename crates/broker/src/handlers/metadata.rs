@@ -19,6 +19,11 @@ use crate::context::RequestContext;
 
 /// Answers for all topics or those asked for.
 pub async fn handle(context: &RequestContext, request: MetadataRequest) -> MetadataResponse {
+    if let Some(error) = malformed(context.api_version, request.topics.as_deref().unwrap_or_default()) {
+        let asked = request.topics.unwrap_or_default().into_iter();
+        let topics = asked.map(|topic| failed(topic.name, topic.topic_id, error)).collect();
+        return MetadataResponse { topics, ..Default::default() };
+    }
     let mut response = MetadataResponse {
         cluster_id: Some(context.broker.cluster_id.clone()),
         controller_id: context.controller_for_clients(),
@@ -29,9 +34,7 @@ pub async fn handle(context: &RequestContext, request: MetadataRequest) -> Metad
         Some(topics) => context.api_version == 0 && topics.is_empty(),
     };
     let asked = request.topics.as_deref().unwrap_or_default();
-    response.topics = if let Some(error) = malformed(context.api_version, asked) {
-        asked.iter().map(|topic| failed(topic.name.clone(), topic.topic_id, error)).collect()
-    } else if all {
+    response.topics = if all {
         let image = context.broker.metadata.image();
         image.topics.iter().map(|topic| describe(context, &image, topic)).collect()
     } else {

@@ -3,6 +3,7 @@
 //! The appends happen before this returns; what is still awaited for acks=all is the high watermark, so that a connection's
 //! later produces may append meanwhile. acks=0 has no answer: an error closes the connection, as in Kafka. v13 names topics by id.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,7 +13,9 @@ use protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 use protocol::messages::{ProduceRequest, ProduceResponse};
-use protocol::{ErrorCode, Uuid};
+use protocol::{ErrorCode, Records, Uuid};
+use records::RecordError;
+use tracing::debug;
 
 use crate::context::RequestContext;
 use crate::dispatch::close;
@@ -25,11 +28,48 @@ const ACKS: [i16; 3] = [0, 1, -1];
 /// From here on answers say who leads instead (KIP-951).
 const FIRST_VERSION_WITH_LEADERS: i16 = 10;
 
+/// Why a partition's records were not appended.
+#[derive(Clone)]
+struct Refusal {
+    error_code: ErrorCode,
+    record_errors: Vec<RecordError>,
+    message: Option<String>,
+    /// The log's, where the log itself refused; -1 otherwise.
+    log_start_offset: i64,
+}
+
+impl Refusal {
+    fn of(error_code: ErrorCode) -> Self {
+        Refusal { error_code, record_errors: Vec::new(), message: None, log_start_offset: -1 }
+    }
+
+    /// As Kafka tells it: in words only where single records are at fault, and with the log's start unless the error is one
+    /// of the everyday ones.
+    fn by_log(refusal: AppendRefusal, log_start_offset: i64) -> Self {
+        let AppendRefusal { error_code, record_errors, message } = refusal;
+        let is_everyday = matches!(
+            error_code,
+            ErrorCode::UnknownTopicOrPartition
+                | ErrorCode::NotLeaderOrFollower
+                | ErrorCode::MessageTooLarge
+                | ErrorCode::RecordListTooLarge
+                | ErrorCode::CorruptMessage
+                | ErrorCode::KafkaStorageError
+        );
+        Refusal {
+            error_code,
+            message: message.filter(|_| !record_errors.is_empty()),
+            record_errors,
+            log_start_offset: if is_everyday { -1 } else { log_start_offset },
+        }
+    }
+}
+
 /// An append whose acknowledgement waits for the high watermark.
 struct Awaited {
     topic: usize,
     partition: usize,
-    log: std::sync::Arc<Partition>,
+    log: Arc<Partition>,
     appended: Appended,
 }
 
@@ -37,7 +77,10 @@ struct Awaited {
 pub fn handle(context: RequestContext, request: ProduceRequest) -> Outcome {
     let acks = request.acks;
     let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
-    let (mut response, awaited) = append_all(&context, request);
+    let (mut response, awaited) = match refusal_of_all(&request) {
+        Some(refusal) => (refuse_all(request, &refusal), Vec::new()),
+        None => append_all(&context, request),
+    };
     name_new_leaders(&context, &mut response);
     if acks == 0 {
         return close_on_error(&response);
@@ -52,6 +95,38 @@ pub fn handle(context: RequestContext, request: ProduceRequest) -> Outcome {
     Outcome::Pending { reply: reply.boxed_local(), admits_next: true }
 }
 
+/// What Kafka refuses before it looks at single partitions: transactional records of nobody known, and first batches that
+/// cannot be told apart from other bytes.
+fn refusal_of_all(request: &ProduceRequest) -> Option<Refusal> {
+    for data in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
+        let records = data.records.as_ref().and_then(Records::to_bytes).unwrap_or_default();
+        match records::batches(&records).next() {
+            Some(Ok(batch)) if batch.header.is_transactional() => {
+                // No transactional id is handed out while transactions are not served.
+                return Some(Refusal::of(match request.transactional_id {
+                    None => ErrorCode::TransactionalIdAuthorizationFailed,
+                    Some(_) => ErrorCode::InvalidProducerIdMapping,
+                }));
+            }
+            Some(Err(error)) if error.error_code() == ErrorCode::CorruptMessage => {
+                return Some(Refusal { message: Some(error.to_string()), ..Refusal::of(ErrorCode::CorruptMessage) });
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn refuse_all(request: ProduceRequest, refusal: &Refusal) -> ProduceResponse {
+    let responses = request.topic_data.into_iter().map(|topic| TopicProduceResponse {
+        partition_responses: topic.partition_data.iter().map(|data| refused(data.index, refusal.clone())).collect(),
+        name: topic.name,
+        topic_id: topic.topic_id,
+        ..Default::default()
+    });
+    ProduceResponse { responses: responses.collect(), ..Default::default() }
+}
+
 fn append_all(context: &RequestContext, request: ProduceRequest) -> (ProduceResponse, Vec<Awaited>) {
     let mut awaited = Vec::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
@@ -59,11 +134,7 @@ fn append_all(context: &RequestContext, request: ProduceRequest) -> (ProduceResp
         let mut partition_responses = Vec::with_capacity(topic.partition_data.len());
         for data in topic.partition_data {
             let index = data.index;
-            let outcome = if ACKS.contains(&request.acks) {
-                append(context, &topic.name, topic.topic_id, data, request.acks)
-            } else {
-                Err(AppendRefusal::from(ErrorCode::InvalidRequiredAcks))
-            };
+            let outcome = append(context, &topic.name, topic.topic_id, data, request.acks);
             partition_responses.push(match outcome {
                 Ok((partition, appended)) => {
                     let row = accepted(index, &appended);
@@ -92,7 +163,7 @@ fn append(
     topic_id: Uuid,
     data: PartitionProduceData,
     acks: i16,
-) -> Result<(std::sync::Arc<Partition>, Appended), AppendRefusal> {
+) -> Result<(Arc<Partition>, Appended), Refusal> {
     let broker = &context.broker;
     let partition = if context.api_version >= 13 {
         broker.partitions.by_id(topic_id, data.index)
@@ -100,22 +171,29 @@ fn append(
         broker.partitions.by_name(name, data.index)
     };
     let partition = partition.map_err(|not_here| match not_here {
-        NotHere::UnknownTopic if context.api_version >= 13 => AppendRefusal::from(ErrorCode::UnknownTopicId),
-        NotHere::UnknownTopic | NotHere::UnknownPartition => {
-            AppendRefusal::from(ErrorCode::UnknownTopicOrPartition)
-        }
-        NotHere::Offline => AppendRefusal::from(ErrorCode::KafkaStorageError),
-        NotHere::Elsewhere => AppendRefusal::from(ErrorCode::NotLeaderOrFollower),
+        NotHere::UnknownTopic if context.api_version >= 13 => Refusal::of(ErrorCode::UnknownTopicId),
+        other => Refusal::of(other.into()),
     })?;
+    let records = data.records.and_then(|records| records.to_bytes()).unwrap_or_default();
+    records::check_produced(&records, context.api_version).map_err(|invalid| {
+        debug!(topic_partition = %partition.topic_partition, reason = %invalid.message, "refused a produce");
+        Refusal::of(invalid.error_code)
+    })?;
+    if !ACKS.contains(&acks) {
+        return Err(Refusal::of(ErrorCode::InvalidRequiredAcks));
+    }
     if controller::topics::names::is_internal(&partition.topic_partition.topic)
         && context.client_id() != "__admin_client"
     {
-        let message = format!("Cannot append to internal topic {}", partition.topic_partition.topic);
-        return Err(AppendRefusal::new(ErrorCode::InvalidTopicException, message));
+        return Err(Refusal::of(ErrorCode::InvalidTopicException));
     }
-    let records = data.records.and_then(|records| records.to_bytes()).unwrap_or_default();
-    let appended = partition.append_from_client(&records, acks, context.now_ms)?;
-    Ok((partition, appended))
+    match partition.append_from_client(&records, acks, context.now_ms) {
+        Ok(appended) => Ok((partition, appended)),
+        Err(refusal) => {
+            debug!(topic_partition = %partition.topic_partition, reason = refusal.message, "refused a produce");
+            Err(Refusal::by_log(refusal, partition.log.log_start_offset()))
+        }
+    }
 }
 
 fn accepted(index: i32, appended: &Appended) -> PartitionProduceResponse {
@@ -128,12 +206,12 @@ fn accepted(index: i32, appended: &Appended) -> PartitionProduceResponse {
     }
 }
 
-fn refused(index: i32, refusal: AppendRefusal) -> PartitionProduceResponse {
+fn refused(index: i32, refusal: Refusal) -> PartitionProduceResponse {
     PartitionProduceResponse {
         index,
         error_code: refusal.error_code.as_i16(),
         base_offset: -1,
-        log_start_offset: -1,
+        log_start_offset: refusal.log_start_offset,
         record_errors: refusal
             .record_errors
             .into_iter()

@@ -798,7 +798,7 @@ pub(crate) static ROWS: [ErrorRow; 138] = [
         code: ErrorCode::ElectionNotNeeded,
         name: "ELECTION_NOT_NEEDED",
         retriable: true,
-        message: "The partition needs no election.",
+        message: "Leader election not needed for topic partition.",
     },
     ErrorRow {
         code: ErrorCode::NoReassignmentInProgress,

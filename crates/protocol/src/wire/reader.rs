@@ -164,8 +164,15 @@ impl Reader {
             return Err(DecodeError::InvalidLength);
         }
         self.reserve(length.min(self.remaining()))?;
-        let text = std::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::InvalidString)?;
-        Ok(Some(text.to_owned()))
+        // As Java reads them: a client that names itself in another encoding is served all the same.
+        let text = String::from_utf8_lossy(self.take(length)?);
+        if text.len() > MAX_STRING_LENGTH {
+            return Err(DecodeError::InvalidString);
+        }
+        let grown = text.len() - length;
+        let text = text.into_owned();
+        self.reserve(grown)?;
+        Ok(Some(text))
     }
 
     /// Bytes that are never null, sharing the buffer.

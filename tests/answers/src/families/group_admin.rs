@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use protocol::messages::list_groups_response::ListGroupsResponse;
-use protocol::messages::{DeleteGroupsRequest, DescribeGroupsRequest, JoinGroupRequest, ListGroupsRequest};
+use protocol::messages::{
+    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    JoinGroupRequest, ListGroupsRequest,
+};
 
 use super::group_membership::{joining, syncing, wait_for_coordinator};
 use super::group_offsets::committing;
@@ -73,10 +76,29 @@ fn describe(session: &mut Session) -> Result<()> {
     let second = session.ask_on(SECOND, "somebody else asks for an id", 9, joining("stable", ""))?.member_id;
     session.ask("describe: an id that has not joined is no member", 5, describing(&["stable"]))?;
     session.begin(SECOND, 9, joining("stable", &second))?;
-    session.ask_until("describe a group that rebalances", 5, describing(&["stable"]), |response| {
-        response.groups.iter().all(|group| group.group_state == "PreparingRebalance")
-    })?;
+    session.ask_until_showing(
+        "describe a group that rebalances",
+        5,
+        describing(&["stable"]),
+        |response| response.groups.iter().all(|group| group.group_state == "PreparingRebalance"),
+        show_members,
+    )?;
     Ok(())
+}
+
+/// Kafka's members and deleted groups come in the order of a hash table.
+fn show_members(response: &DescribeGroupsResponse) -> String {
+    let mut response = response.clone();
+    for group in &mut response.groups {
+        group.members.sort_by(|a, b| a.client_id.cmp(&b.client_id));
+    }
+    format!("{response:#?}")
+}
+
+fn show_deleted(response: &DeleteGroupsResponse) -> String {
+    let mut response = response.clone();
+    response.results.sort_by(|a, b| a.group_id.cmp(&b.group_id));
+    format!("{response:#?}")
 }
 
 fn delete(session: &mut Session, member: &str) -> Result<()> {
@@ -89,7 +111,8 @@ fn delete(session: &mut Session, member: &str) -> Result<()> {
     session.ask("delete a group nobody knows, version 3", 3, deleting(&["unknown"]))?;
     session.ask("delete a group with members", 2, deleting(&["completing"]))?;
     session.ask("delete an empty id", 2, deleting(&[""]))?;
-    session.ask("delete several", 2, deleting(&["unknown", "simple", "completing"]))?;
+    let several = deleting(&["unknown", "simple", "completing"]);
+    session.ask_showing("delete several", 2, several, show_deleted)?;
     session.ask("delete nothing", 2, deleting(&[]))?;
     session.ask_showing("list what is left", 5, ListGroupsRequest::default(), show)?;
     session.quietly(9, joining("stable", member))?;

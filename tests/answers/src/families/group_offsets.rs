@@ -7,7 +7,7 @@ use protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, Of
 use protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
-use protocol::messages::{OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest};
+use protocol::messages::{OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchResponse};
 
 use super::group_membership::{joining, syncing, wait_for_coordinator};
 use crate::session::Session;
@@ -111,9 +111,9 @@ fn fetches(session: &mut Session, id: Uuid) -> Result<()> {
     session.ask("fetch, version 10", 10, by_id.clone())?;
     topic(&mut by_id, Uuid::from_u128(u128::MAX / 11));
     session.ask("fetch for an unknown topic id", 10, by_id)?;
-    session.ask("fetch everything", 9, fetching(&[("simple", None)]))?;
-    session.ask("fetch everything, version 10", 10, fetching(&[("simple", None)]))?;
-    session.ask("fetch everything, version 2", 2, fetching_one("simple", None))?;
+    session.ask_showing("fetch everything", 9, fetching(&[("simple", None)]), show_fetched)?;
+    session.ask_showing("fetch everything, version 10", 10, fetching(&[("simple", None)]), show_fetched)?;
+    session.ask_showing("fetch everything, version 2", 2, fetching_one("simple", None), show_fetched)?;
     session.ask("fetch of a group nobody knows", 9, fetching(&[("nowhere", Some(&[("plain", &[0])]))]))?;
     session.ask("fetch everything of a group nobody knows", 9, fetching(&[("nowhere", None)]))?;
     session.ask("fetch for an unknown topic", 9, fetching(&[("simple", Some(&[("unknown", &[0])]))]))?;
@@ -145,8 +145,20 @@ fn delete(session: &mut Session) -> Result<()> {
     session.ask("delete without a group", 0, deleting("", "plain", &[0]))?;
     session.ask("delete what a member reads", 0, deleting("group", "plain", &[0]))?;
     session.ask("delete nothing", 0, deleting("simple", "plain", &[]))?;
-    session.ask("what is left", 9, fetching(&[("simple", None)]))?;
+    session.ask_showing("what is left", 9, fetching(&[("simple", None)]), show_fetched)?;
     Ok(())
+}
+
+/// Kafka's offsets come in the order of a hash table.
+fn show_fetched(response: &OffsetFetchResponse) -> String {
+    let mut response = response.clone();
+    for topic in &mut response.topics {
+        topic.partitions.sort_by_key(|partition| partition.partition_index);
+    }
+    for topic in response.groups.iter_mut().flat_map(|group| &mut group.topics) {
+        topic.partitions.sort_by_key(|partition| partition.partition_index);
+    }
+    format!("{response:#?}")
 }
 
 /// Offsets with a note, committed from outside of any generation.

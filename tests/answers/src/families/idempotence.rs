@@ -9,6 +9,9 @@ use records::BatchBuilder;
 use super::produce::{TIMESTAMP, base_offset, producing};
 use crate::session::Session;
 
+/// COORDINATOR_LOAD_IN_PROGRESS
+const LOAD_IN_PROGRESS: i16 = 14;
+
 pub fn ask(session: &mut Session) -> Result<()> {
     session.create_topic("plain", 2)?;
     for version in 0..=4 {
@@ -18,7 +21,9 @@ pub fn ask(session: &mut Session) -> Result<()> {
             InitProducerIdRequest::default(),
         )?;
     }
-    let producer = session.ask("a producer id, version 5", 5, plain())?;
+    // Kafka has no ids at hand yet when it is asked for the first time.
+    let producer = session
+        .ask_until("a producer id, version 5", 5, plain(), |response| response.error_code != LOAD_IN_PROGRESS)?;
     let id = producer.producer_id;
     sequences(session, id)?;
     epochs(session, id)?;

@@ -26,7 +26,13 @@ pub fn ask(session: &mut Session) -> Result<()> {
     )?;
     session.ask("no topics", 12, named(&[]))?;
     session.ask("a topic nobody knows", 12, named(&["unknown"]))?;
-    session.ask("known and unknown, out of order", 12, named(&["unknown", "second", "first"]))?;
+    let unordered = named(&["unknown", "second", "first"]);
+    session.ask_showing("known and unknown, out of order", 12, unordered, |response| {
+        // Kafka's topics come in the order of a hash table.
+        let mut response = response.clone();
+        response.topics.sort_by(|a, b| a.name.cmp(&b.name));
+        format!("{response:#?}")
+    })?;
     session.ask("the same topic twice", 12, named(&["first", "first"]))?;
     session.ask("an illegal name", 12, named(&["a b"]))?;
     session.ask("an empty name", 12, named(&[""]))?;
