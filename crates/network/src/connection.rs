@@ -1,7 +1,8 @@
 //! One connection: frames in, requests handled one after the other, replies out in the same order.
 //!
 //! A single task does it all. A frame is handled only if the last request admits a next one; replies that are ready
-//! leave together; while replies wait for the peer to take them nothing is read, which is the back-pressure.
+//! leave together, those to requests that have come already included; none waits for a later request that has to wait
+//! itself; while replies wait for the peer to take them nothing is read, which is the back-pressure.
 
 use std::{
     any::Any,
@@ -33,6 +34,8 @@ use crate::{
 
 /// Bytes of frames that may await their replies while further ones are handled.
 const PIPELINED_BYTES: usize = 1024 * 1024;
+/// Replies that wait for the next one when its request has come already: waking the peer costs as much as a request.
+const REPLIES_HELD: usize = 4;
 
 /// Starts the task of an accepted connection on its core. Called on that core.
 pub(crate) fn start<F: ConnectionHandlerFactory>(
@@ -170,15 +173,62 @@ enum Event {
     Reserved(OwnedSemaphorePermit),
 }
 
+/// What the peer has not got yet, in the order of its requests.
+#[derive(Default)]
+struct Replies {
+    owed: VecDeque<Owed>,
+    owed_bytes: usize,
+    output: Output,
+}
+
+impl Replies {
+    fn push(&mut self, owed: Owed) {
+        self.owed_bytes += owed.frame_bytes;
+        self.owed.push_back(owed);
+    }
+
+    /// Ready when the oldest reply is.
+    fn poll_oldest(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(oldest) = self.owed.front_mut() else { return Poll::Pending };
+        oldest.reply.poll(context);
+        if matches!(oldest.reply, Reply::Ready(_)) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Moves replies that are ready, and whose turn it is, to the output.
+    fn collect(&mut self) -> Result<(), Close> {
+        while let Some(Owed { reply: Reply::Ready(_), .. }) = self.owed.front() {
+            let Some(Owed { reply: Reply::Ready(reply), frame_bytes, .. }) = self.owed.pop_front() else {
+                break;
+            };
+            self.owed_bytes -= frame_bytes;
+            match reply {
+                Ok(reply) => self.output.push(reply),
+                Err(close) => {
+                    // Later replies must not go out where this one is missing.
+                    self.owed.clear();
+                    self.owed_bytes = 0;
+                    return Err(close);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self, stream: &mut TcpStream, progress: &Progress) -> Result<(), WriteError> {
+        progress.enter(Phase::Replying);
+        self.output.flush(stream, progress).await?;
+        progress.enter(Phase::Busy);
+        Ok(())
+    }
+}
+
 struct Connection<H> {
     stream: TcpStream,
     handler: H,
     core: Rc<Core>,
     progress: Rc<Progress>,
     input: Input,
-    output: Output,
-    owed: VecDeque<Owed>,
-    owed_bytes: usize,
+    replies: Replies,
     /// In line for the budget. Kept across waits, or the place in the line would be lost.
     reserving: Option<LocalBoxFuture<OwnedSemaphorePermit>>,
     /// No further request is taken; replies owed still go out.
@@ -193,9 +243,7 @@ impl<H: ConnectionHandler> Connection<H> {
             core,
             progress,
             input: Input::default(),
-            output: Output::default(),
-            owed: VecDeque::new(),
-            owed_bytes: 0,
+            replies: Replies::default(),
             reserving: None,
             ending: None,
         }
@@ -205,19 +253,19 @@ impl<H: ConnectionHandler> Connection<H> {
         loop {
             while self.admits() {
                 match self.input.next_frame(self.frame_limit()) {
-                    Ok(Some(frame)) => self.handle(frame).await,
+                    Ok(Some(frame)) => self.handle(frame).await?,
                     Ok(None) => break,
                     Err(error) => self.ending = Some(Err(End::Frame(error))),
                 }
             }
             self.collect_replies();
-            if !self.output.is_empty() {
-                self.progress.enter(Phase::Replying);
-                self.output.flush(&mut self.stream, &self.progress).await?;
-                self.progress.enter(Phase::Busy);
+            if !self.replies.output.is_empty() {
+                if !self.replies.output.holds(REPLIES_HELD) || !self.read_now().await? {
+                    self.replies.flush(&mut self.stream, &self.progress).await?;
+                }
                 continue;
             }
-            if self.owed.is_empty() {
+            if self.replies.owed.is_empty() {
                 if let Some(end) = self.ending.take() {
                     return end;
                 }
@@ -225,7 +273,7 @@ impl<H: ConnectionHandler> Connection<H> {
                     return Err(End::Drained);
                 }
                 // Grown once by a deep pipeline, they would stay with an idle connection.
-                self.owed = VecDeque::new();
+                self.replies.owed = VecDeque::new();
             }
             self.wait().await?;
         }
@@ -235,9 +283,9 @@ impl<H: ConnectionHandler> Connection<H> {
     fn admits(&self) -> bool {
         self.ending.is_none()
             && !self.core.draining.get()
-            && self.owed.back().is_none_or(|last| last.admits_next)
-            && self.owed.len() < self.core.settings.pipeline_depth.max(1)
-            && (self.owed.is_empty() || self.owed_bytes < PIPELINED_BYTES)
+            && self.replies.owed.back().is_none_or(|last| last.admits_next)
+            && self.replies.owed.len() < self.core.settings.pipeline_depth.max(1)
+            && (self.replies.owed.is_empty() || self.replies.owed_bytes < PIPELINED_BYTES)
     }
 
     fn frame_limit(&self) -> usize {
@@ -249,20 +297,41 @@ impl<H: ConnectionHandler> Connection<H> {
         }
     }
 
-    async fn handle(&mut self, frame: Frame) {
+    async fn handle(&mut self, frame: Frame) -> Result<(), End> {
         self.progress.enter(Phase::Busy);
         self.progress.owes_replies.set(true);
         let frame_bytes = frame.bytes.len();
         // Boxed: the largest state of any handler would otherwise be part of every idle connection.
-        let outcome = Box::pin(self.handler.handle(frame.bytes)).await;
+        let mut handling = Box::pin(self.handler.handle(frame.bytes));
+        let replies = &mut self.replies;
+        let outcome = loop {
+            let handled = std::future::poll_fn(|context| match handling.as_mut().poll(context) {
+                Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+                // It waits for something; what is owed to earlier requests must not wait with it.
+                Poll::Pending if !replies.output.is_empty() => Poll::Ready(None),
+                Poll::Pending => replies.poll_oldest(context).map(|()| None),
+            });
+            if let Some(outcome) = handled.await {
+                break outcome;
+            }
+            if let Err(close) = replies.collect() {
+                self.ending = Some(Err(End::Handler(close)));
+                return Ok(());
+            }
+            replies.flush(&mut self.stream, &self.progress).await?;
+        };
+        drop(handling);
         self.progress.authenticated.set(self.handler.authenticated());
         let (reply, admits_next) = match outcome {
             Outcome::Reply(reply) => (Reply::Ready(Ok(reply)), true),
             Outcome::Pending { reply, admits_next } => (Reply::Awaited(reply), admits_next),
-            Outcome::None => return self.progress.owes_replies.set(!self.owed.is_empty()),
+            Outcome::None => {
+                self.progress.owes_replies.set(self.owes_replies());
+                return Ok(());
+            }
             Outcome::Close(close) => {
                 self.ending = Some(Err(End::Handler(close)));
-                return;
+                return Ok(());
             }
         };
         let mut owed = Owed { reply, admits_next, frame_bytes, _reservation: frame.reservation };
@@ -271,28 +340,46 @@ impl<H: ConnectionHandler> Connection<H> {
             Poll::Ready(())
         })
         .await;
-        self.owed_bytes += frame_bytes;
-        self.owed.push_back(owed);
+        self.replies.push(owed);
+        Ok(())
     }
 
-    /// Moves replies that are ready, and whose turn it is, to the output.
+    fn owes_replies(&self) -> bool {
+        !self.replies.owed.is_empty() || !self.replies.output.is_empty()
+    }
+
     fn collect_replies(&mut self) {
-        while let Some(Owed { reply: Reply::Ready(_), .. }) = self.owed.front() {
-            let Some(Owed { reply: Reply::Ready(reply), frame_bytes, .. }) = self.owed.pop_front() else {
-                break;
-            };
-            self.owed_bytes -= frame_bytes;
-            match reply {
-                Ok(reply) => self.output.push(reply),
-                Err(close) => {
-                    // Later replies must not go out where this one is missing.
-                    self.owed.clear();
-                    self.owed_bytes = 0;
-                    self.ending = Some(Err(End::Handler(close)));
-                }
-            }
+        if let Err(close) = self.replies.collect() {
+            self.ending = Some(Err(End::Handler(close)));
         }
-        self.progress.owes_replies.set(!self.owed.is_empty() || !self.output.is_empty());
+        self.progress.owes_replies.set(self.owes_replies());
+    }
+
+    /// Reads what has come already; false if nothing has, or if nothing may be read.
+    async fn read_now(&mut self) -> Result<bool, End> {
+        if !self.admits() || self.reserving.is_some() || self.input.wanted_reservation().is_some() {
+            return Ok(false);
+        }
+        match std::future::poll_fn(|context| Poll::Ready(self.poll_read(context))).await {
+            Poll::Ready(read) => {
+                self.note_read(read?);
+                Ok(true)
+            }
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut scratch = self.core.scratch.borrow_mut();
+        self.input.poll_read(&mut self.stream, &mut scratch, context)
+    }
+
+    fn note_read(&mut self, read: usize) {
+        if read == 0 {
+            self.ending = Some(Ok(()));
+        } else if self.input.progressed() {
+            self.progress.step();
+        }
     }
 
     /// Waits for the oldest reply, for bytes, or for room in the budget.
@@ -306,7 +393,7 @@ impl<H: ConnectionHandler> Connection<H> {
         }
         self.progress.enter(match (reading && self.reserving.is_none(), self.input.is_empty()) {
             (false, _) => Phase::Busy,
-            (true, true) if self.owed.is_empty() => Phase::Idle,
+            (true, true) if self.replies.owed.is_empty() => Phase::Idle,
             (true, true) => Phase::Busy,
             (true, false) => Phase::Receiving,
         });
@@ -316,32 +403,20 @@ impl<H: ConnectionHandler> Connection<H> {
                 self.reserving = None;
                 self.input.reserve(permit);
             }
-            Event::Read(0) => self.ending = Some(Ok(())),
-            Event::Read(_) => {
-                if self.input.progressed() {
-                    self.progress.step();
-                }
-            }
+            Event::Read(read) => self.note_read(read),
         }
         Ok(())
     }
 
     fn poll_event(&mut self, reading: bool, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
-        if let Some(front) = self.owed.front_mut() {
-            front.reply.poll(context);
-            if matches!(front.reply, Reply::Ready(_)) {
-                return Poll::Ready(Ok(Event::Replied));
-            }
+        if self.replies.poll_oldest(context).is_ready() {
+            return Poll::Ready(Ok(Event::Replied));
         }
         if let Some(reserving) = &mut self.reserving {
             return reserving.as_mut().poll(context).map(|permit| Ok(Event::Reserved(permit)));
         }
         if reading {
-            let mut scratch = self.core.scratch.borrow_mut();
-            return self
-                .input
-                .poll_read(&mut self.stream, &mut scratch, context)
-                .map(|read| read.map(Event::Read));
+            return self.poll_read(context).map(|read| read.map(Event::Read));
         }
         Poll::Pending
     }

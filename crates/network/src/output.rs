@@ -47,6 +47,12 @@ impl Output {
         self.parts.is_empty()
     }
 
+    /// Whether these are fewer than `most` small parts, which may wait for others to leave with.
+    pub fn holds(&self, most: usize) -> bool {
+        self.parts.len() < most
+            && self.parts.iter().all(|part| matches!(part, Part::Bytes(bytes) if bytes.len() <= 1024))
+    }
+
     /// Adds a whole response frame.
     pub fn push(&mut self, reply: Encoded) {
         // An empty part would look like an end of file.

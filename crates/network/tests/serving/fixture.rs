@@ -126,6 +126,13 @@ impl ConnectionHandler for Handler {
                     vec![Part::Bytes(Bytes::from(head)), Part::Region(region), Part::Bytes(frame.slice(1..))];
                 Outcome::Reply(Encoded { parts })
             }
+            // The handler itself waits, as that of a long poll does.
+            b's' => {
+                let (sender, receiver) = oneshot::channel();
+                self.shared.replies.lock().unwrap().insert(argument, sender);
+                self.handled.send(argument).unwrap();
+                receiver.await.unwrap().map_or_else(Outcome::Close, Outcome::Reply)
+            }
             // Pending: 'a' admits the next request, 'w' does not.
             kind => {
                 let (sender, receiver) = oneshot::channel();

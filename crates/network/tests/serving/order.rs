@@ -22,6 +22,24 @@ fn replies_go_out_in_request_order() {
 }
 
 #[test]
+fn replies_do_not_wait_for_a_later_request_that_waits() {
+    let fixture = Fixture::start(|_| {});
+    let mut client = fixture.connect();
+    client.0.write_all(&[framed(b"efirst"), framed(&[b's', 1])].concat()).unwrap();
+    assert_eq!(client.receive(), b"first");
+    assert_eq!(fixture.next_handled(), 1);
+    fixture.shared.answer(1);
+    assert_eq!(client.receive(), [1]);
+
+    client.0.write_all(&[framed(&[b'a', 2]), framed(&[b's', 3])].concat()).unwrap();
+    assert_eq!([fixture.next_handled(), fixture.next_handled()], [2, 3]);
+    fixture.shared.answer(2);
+    assert_eq!(client.receive(), [2]);
+    fixture.shared.answer(3);
+    assert_eq!(client.receive(), [3]);
+}
+
+#[test]
 fn a_request_that_admits_no_next_one_holds_it_back() {
     let fixture = Fixture::start(|_| {});
     let mut client = fixture.connect();
