@@ -57,11 +57,7 @@ pub fn set_up_one(workspace: &Workspace, name: &str, report: &mut Report) -> Res
     set_up_those(workspace, |step| step.name == name, report)
 }
 
-fn set_up_those(
-    workspace: &Workspace,
-    is_wanted: impl Fn(&Step) -> bool,
-    report: &mut Report,
-) -> Result<()> {
+fn set_up_those(workspace: &Workspace, is_wanted: impl Fn(&Step) -> bool, report: &mut Report) -> Result<()> {
     let path = workspace.root.join("tests/setup.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let file: SetupFile = toml::from_str(&text).context("tests/setup.toml")?;

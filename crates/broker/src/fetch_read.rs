@@ -103,25 +103,10 @@ pub fn read(
     if asked.fetch_offset >= bound || most == 0 && !is_first {
         return found;
     }
-    let read = log.read(asked.fetch_offset, most, bound, is_first).and_then(|read| {
-        let aborted = if limits.is_read_committed {
-            log.aborted_transactions(asked.fetch_offset, read.end_offset)?
-        } else {
-            Vec::new()
-        };
-        Ok((read.records, aborted))
-    });
-    match read {
-        Ok((records, aborted)) => {
-            if limits.is_read_committed {
-                let row = |aborted: &storage::AbortedTransaction| AbortedTransaction {
-                    producer_id: aborted.producer_id,
-                    first_offset: aborted.first_offset,
-                    ..Default::default()
-                };
-                found.aborted_transactions = Some(aborted.iter().map(row).collect());
-            }
+    match read_records(partition, asked.fetch_offset, most, bound, is_first, limits.is_read_committed) {
+        Ok((records, aborted_transactions)) => {
             found.records = records;
+            found.aborted_transactions = aborted_transactions;
             found
         }
         Err(ReadError::OffsetOutOfRange { .. }) => PartitionRead::failed(ErrorCode::OffsetOutOfRange),
@@ -130,4 +115,26 @@ pub fn read(
             PartitionRead::failed(error.error_code())
         }
     }
+}
+
+/// Batches, and for read_committed the transactions among them that were aborted.
+fn read_records(
+    partition: &Partition,
+    offset: i64,
+    most: usize,
+    bound: i64,
+    is_first: bool,
+    is_read_committed: bool,
+) -> Result<(Records, Option<Vec<AbortedTransaction>>), ReadError> {
+    let read = partition.log.read(offset, most, bound, is_first)?;
+    if !is_read_committed {
+        return Ok((read.records, None));
+    }
+    let row = |aborted: storage::AbortedTransaction| AbortedTransaction {
+        producer_id: aborted.producer_id,
+        first_offset: aborted.first_offset,
+        ..Default::default()
+    };
+    let aborted = partition.log.aborted_transactions(offset, read.end_offset)?;
+    Ok((read.records, Some(aborted.into_iter().map(row).collect())))
 }

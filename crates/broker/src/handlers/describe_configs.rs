@@ -40,11 +40,7 @@ fn result(
                 |found: &Description| wanted.as_ref().is_none_or(|keys| keys.contains(found.name.as_str()));
             let configs =
                 descriptions.into_iter().filter(is_wanted).map(|found| row(request, found)).collect();
-            DescribeConfigsResult {
-                error_message: Some(String::new()),
-                configs,
-                ..answer
-            }
+            DescribeConfigsResult { error_message: Some(String::new()), configs, ..answer }
         }
         Err((error, message)) => {
             DescribeConfigsResult { error_code: error.as_i16(), error_message: Some(message), ..answer }

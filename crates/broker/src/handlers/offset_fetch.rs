@@ -28,17 +28,17 @@ async fn fetch(
 ) -> OffsetFetchResponseGroup {
     let group_id = group.group_id.clone();
     let mut unknown = Vec::new();
-    if context.api_version >= 10 {
-        if let Some(topics) = group.topics.take() {
-            let mut known = Vec::with_capacity(topics.len());
-            for topic in topics {
-                match name_of(context, topic) {
-                    Ok(topic) => known.push(topic),
-                    Err(topic) => unknown.push(topic),
-                }
+    if context.api_version >= 10
+        && let Some(topics) = group.topics.take()
+    {
+        let mut known = Vec::with_capacity(topics.len());
+        for topic in topics {
+            match name_of(context, topic) {
+                Ok(topic) => known.push(topic),
+                Err(topic) => unknown.push(topic),
             }
-            group.topics = Some(known);
         }
+        group.topics = Some(known);
     }
     let mut fetched =
         ask!(context, &group_id, Request::OffsetFetch { group, require_stable }, Reply::OffsetFetch);
