@@ -14,10 +14,10 @@ use controller::features::SUPPORTED;
 use controller::{Controller, ControllerSettings, Randomness};
 use network::{BoundListener, DescriptorShares, NetworkError, Server};
 use parking_lot::Mutex;
-use quorum::QuorumError;
+use quorum::{QuorumError, QuorumHandle};
 use replica::FetchSessions;
-use storage::StorageError;
 use storage::disk::{Disk, RealDisk};
+use storage::{LogManager, StorageError};
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -78,7 +78,7 @@ pub struct NodeSeams {
 impl Default for NodeSeams {
     /// The machine's own disk and clock.
     fn default() -> Self {
-        NodeSeams { disk: Arc::new(RealDisk::default()), clock: Arc::new(SystemClock) }
+        NodeSeams { disk: Arc::new(RealDisk), clock: Arc::new(SystemClock) }
     }
 }
 
@@ -174,27 +174,9 @@ impl Node {
         assembly::load_logs(&logs, &metadata, &dynamic_config, clock.now_ms())?;
 
         let (stopping, stopped) = watch::channel(false);
-        let (controller, decisions) = ControllerClient::new();
-        let engine = Controller::new(ControllerSettings {
-            node_id,
-            cluster_id: logs.cluster_id().to_string(),
-            quorum_node_ids: vec![node_id],
-            supported_features: SUPPORTED,
-            config: settings::controller(&config),
-        });
-        let service = ControllerService::new(
-            engine,
-            Some(node_id),
-            Randomness::new(rand::random()),
-            quorum.clone(),
-            logs.directories()[0].clone(),
-            metadata.clone(),
-            clock.clone(),
-        );
-        let open_transaction = publisher.open_transaction();
-        let mut background = vec![assembly::run_thread("klamm-controller", stopped.clone(), async move {
-            service.run(open_transaction, decisions).await;
-        })?];
+        let (controller, thread) =
+            start_controller(&config, &logs, &quorum, &publisher, &metadata, &clock, stopped.clone())?;
+        let mut background = vec![thread];
         background.push(assembly::housekeeping(logs.clone(), clock.clone(), stopped.clone())?);
 
         let heartbeat = Duration::from_millis(config.node.broker_heartbeat_interval_ms.unsigned_abs().into());
@@ -303,6 +285,41 @@ impl Node {
         info!(node = broker.node_id, "stopped");
         Ok(())
     }
+}
+
+/// Starts the controller on a thread of its own, and makes the client to it.
+fn start_controller(
+    config: &BrokerConfig,
+    logs: &Arc<LogManager>,
+    quorum: &QuorumHandle,
+    publisher: &MetadataPublisher,
+    metadata: &Arc<MetadataView>,
+    clock: &Arc<dyn Clock>,
+    stopped: watch::Receiver<bool>,
+) -> Result<(ControllerClient, JoinHandle<()>), NodeError> {
+    let node_id = config.node.node_id;
+    let (controller, decisions) = ControllerClient::new();
+    let engine = Controller::new(ControllerSettings {
+        node_id,
+        cluster_id: logs.cluster_id().to_string(),
+        quorum_node_ids: vec![node_id],
+        supported_features: SUPPORTED,
+        config: settings::controller(config),
+    });
+    let service = ControllerService::new(
+        engine,
+        Some(node_id),
+        Randomness::new(rand::random()),
+        quorum.clone(),
+        logs.directories()[0].clone(),
+        metadata.clone(),
+        clock.clone(),
+    );
+    let open_transaction = publisher.open_transaction();
+    let thread = assembly::run_thread("klamm-controller", stopped, async move {
+        service.run(open_transaction, decisions).await;
+    })?;
+    Ok((controller, thread))
 }
 
 /// Tells whoever waits for a log in a directory that has failed: requests get an error, groups lose their coordinator.

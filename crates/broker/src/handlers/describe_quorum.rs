@@ -1,8 +1,8 @@
 //! DescribeQuorum (key 55, v0-2). Voters and observers of the metadata log and how far they are (KIP-595, KIP-853).
 
-use protocol::{ErrorCode, Uuid};
 use protocol::messages::describe_quorum_response::{Listener, Node, PartitionData, ReplicaState, TopicData};
 use protocol::messages::{DescribeQuorumRequest, DescribeQuorumResponse};
+use protocol::{ErrorCode, Uuid};
 use quorum::QuorumStatus;
 
 use crate::context::RequestContext;

@@ -109,7 +109,10 @@ fn refusal_of_all(request: &ProduceRequest) -> Option<Refusal> {
                 }));
             }
             Some(Err(error)) if error.error_code() == ErrorCode::CorruptMessage => {
-                return Some(Refusal { message: Some(error.to_string()), ..Refusal::of(ErrorCode::CorruptMessage) });
+                return Some(Refusal {
+                    message: Some(error.to_string()),
+                    ..Refusal::of(ErrorCode::CorruptMessage)
+                });
             }
             _ => {}
         }
@@ -119,7 +122,11 @@ fn refusal_of_all(request: &ProduceRequest) -> Option<Refusal> {
 
 fn refuse_all(request: ProduceRequest, refusal: &Refusal) -> ProduceResponse {
     let responses = request.topic_data.into_iter().map(|topic| TopicProduceResponse {
-        partition_responses: topic.partition_data.iter().map(|data| refused(data.index, refusal.clone())).collect(),
+        partition_responses: topic
+            .partition_data
+            .iter()
+            .map(|data| refused(data.index, refusal.clone()))
+            .collect(),
         name: topic.name,
         topic_id: topic.topic_id,
         ..Default::default()
