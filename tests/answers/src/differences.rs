@@ -12,14 +12,17 @@ struct File {
     difference: Vec<Difference>,
 }
 
-/// Lines that contain a text are left out of the comparison of a family's answers.
+/// One of two things: lines that contain a text are left out, or neighbours may stand in any order.
 #[derive(Deserialize, Debug, Clone)]
 struct Difference {
     family: String,
     /// The answer's name; every answer of the family without it.
     name: Option<String>,
     /// What the lines to leave out contain.
-    lines_with: String,
+    lines_with: Option<String>,
+    /// Whether the order of one-line entries in a list is nobody's promise.
+    #[serde(default)]
+    any_order: bool,
     /// Read by people only.
     #[serde(rename = "reason")]
     _reason: String,
@@ -45,12 +48,19 @@ impl Differences {
         let mut lines = Vec::new();
         for line in text.lines() {
             let row = self.rows.iter_mut().find(|(row, _)| {
-                row.name.as_deref().is_none_or(|only| only == name) && line.contains(&row.lines_with)
+                row.is_about(name) && row.lines_with.as_ref().is_some_and(|text| line.contains(text))
             });
             match row {
                 Some((_, used)) => *used = true,
                 None => lines.push(line.to_owned()),
             }
+        }
+        for (_, used) in self.rows.iter_mut().filter(|(row, _)| row.any_order && row.is_about(name)) {
+            *used = true;
+            let indent = |line: &String| line.len() - line.trim_start().len();
+            let is_entry = |line: &String| line.ends_with('}');
+            let same_list = |a: &String, b: &String| is_entry(a) && is_entry(b) && indent(a) == indent(b);
+            lines.chunk_by_mut(same_list).for_each(<[String]>::sort);
         }
         lines
     }
@@ -58,6 +68,12 @@ impl Differences {
     /// Rows that left nothing out.
     pub fn unused(&self) -> Vec<String> {
         let unused = self.rows.iter().filter(|(_, used)| !used);
-        unused.map(|(row, _)| format!("{}: {}", row.family, row.lines_with)).collect()
+        unused.map(|(row, _)| format!("{row:?}")).collect()
+    }
+}
+
+impl Difference {
+    fn is_about(&self, name: &str) -> bool {
+        self.name.as_deref().is_none_or(|only| only == name)
     }
 }

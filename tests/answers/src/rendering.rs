@@ -35,7 +35,7 @@ impl Masks {
         for (hidden, name) in &self.texts {
             text = text.replace(hidden, name);
         }
-        text.lines().map(|line| self.mask_line(line)).collect::<Vec<_>>().join("\n")
+        text.lines().map(|line| self.mask_line(&without_sentences(line))).collect::<Vec<_>>().join("\n")
     }
 
     fn mask_line(&mut self, line: &str) -> String {
@@ -93,6 +93,27 @@ impl Masks {
         let number = self.ids.values().filter(|name| name.starts_with(&format!("{kind}-"))).count() + 1;
         self.ids.entry(word.to_owned()).or_insert_with(|| format!("{kind}-{number}")).clone()
     }
+}
+
+/// The words of an error message are each server's own; that there is one is not.
+fn without_sentences(line: &str) -> String {
+    const FIELD: &str = "error_message: \"";
+    let mut output = String::new();
+    let mut rest = line;
+    while let Some(start) = rest.find(FIELD) {
+        let text = start + FIELD.len();
+        output.push_str(&rest[..text]);
+        let mut is_escaped = false;
+        let end = rest[text..].find(|c| {
+            let ends = c == '"' && !is_escaped;
+            is_escaped = c == '\\' && !is_escaped;
+            ends
+        });
+        let end = text + end.unwrap_or(rest.len() - text);
+        output.push_str(if end > text { "TEXT" } else { "" });
+        rest = &rest[end..];
+    }
+    output + rest
 }
 
 fn is_word(c: char) -> bool {
@@ -199,6 +220,15 @@ mod tests {
         let member = "\"client-0-3b241101-e2bb-4255-8caf-4136c566a962\"";
         let text = masks.apply(&format!("leader: {member}\nmember: {member}\nid: ASNFZ4mrze_-3LqYdlQyEA"));
         assert_eq!(text, "leader: \"client-0-UUID-1\"\nmember: \"client-0-UUID-1\"\nid: ID-1");
+    }
+
+    #[test]
+    fn sentences_are_masked_and_their_absence_is_not() {
+        let line = "A { error_message: \"say \\\"no\\\"\", b: 1, batch_index_error_message: \"\", error_message: None }";
+        assert_eq!(
+            without_sentences(line),
+            "A { error_message: \"TEXT\", b: 1, batch_index_error_message: \"\", error_message: None }"
+        );
     }
 
     #[test]
