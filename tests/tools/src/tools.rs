@@ -1,0 +1,12 @@
+//! Apache Kafka's own command-line tools, run against Klamm and on its files.
+//!
+//! `KLAMM_TEST_SERVER=kafka` runs the same tests against Apache Kafka 4.4.0, which must pass them too.
+
+mod cluster;
+mod configs;
+mod console;
+mod consumer_groups;
+mod log_files;
+mod swapped_logs;
+mod tool;
+mod topics;
