@@ -29,6 +29,7 @@ const FREE_BYTES_MIN: u64 = 1024 * 1024;
 pub struct ControllerService {
     controller: Controller,
     heartbeats: BrokerHeartbeats,
+    same_process: Option<i32>,
     periodic: PeriodicTasks,
     randomness: Randomness,
     quorum: QuorumHandle,
@@ -53,7 +54,17 @@ impl ControllerService {
         let heartbeats =
             BrokerHeartbeats::new(&metadata.image(), session_timeout_ms, same_process, clock.now_ms());
         let periodic = PeriodicTasks::new(&controller, clock.now_ms());
-        ControllerService { controller, heartbeats, periodic, randomness, quorum, directory, metadata, clock }
+        ControllerService {
+            controller,
+            heartbeats,
+            same_process,
+            periodic,
+            randomness,
+            quorum,
+            directory,
+            metadata,
+            clock,
+        }
     }
 
     /// Takes decisions until nobody is left who could send one.
@@ -78,6 +89,9 @@ impl ControllerService {
         loop {
             let now_ms = self.clock.now_ms();
             let image = self.metadata.image();
+            if let Some(broker_id) = self.same_process {
+                self.heartbeats.renew(broker_id, now_ms);
+            }
             let records = self.periodic.step(&self.controller, &image, &mut self.heartbeats, now_ms);
             if records.is_empty() || self.write(records).await.is_err() {
                 let idle_ms = self.periodic.next_deadline_ms().saturating_sub(now_ms);

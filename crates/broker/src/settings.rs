@@ -34,6 +34,10 @@ pub fn server(config: &BrokerConfig, descriptors: DescriptorShares) -> Result<Se
         overrides.insert(address, positive(limit));
     }
     let defaults = ServerSettings::default();
+    let idle = match network.connections_max_idle_ms {
+        ms if ms < 0 => Duration::from_secs(u32::MAX.into()),
+        ms => Duration::from_millis(ms.unsigned_abs()),
+    };
     Ok(ServerSettings {
         listeners: listeners.collect(),
         cores: cores(config),
@@ -45,10 +49,9 @@ pub fn server(config: &BrokerConfig, descriptors: DescriptorShares) -> Result<Se
         send_buffer_bytes: buffer(network.socket_send_buffer_bytes),
         receive_buffer_bytes: buffer(network.socket_receive_buffer_bytes),
         listen_backlog: network.socket_listen_backlog_size.unsigned_abs(),
-        idle: match network.connections_max_idle_ms {
-            ms if ms < 0 => Duration::from_secs(u32::MAX.into()),
-            ms => Duration::from_millis(ms.unsigned_abs()),
-        },
+        idle,
+        // Who stands still in the middle of a request is idle, too.
+        frame_progress: defaults.frame_progress.min(idle),
         max_connections: positive(network.max_connections).min(descriptors.sockets),
         max_connections_per_ip: positive(network.max_connections_per_ip),
         max_connections_per_ip_overrides: overrides,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use broker::{Node, NodeSeams, SystemClock};
+use broker::{Clock, Node, NodeSeams, SystemClock};
 use config::{BrokerConfig, LaunchSources, VariableSource};
 use storage::disk::Disk;
 use tokio::runtime::Runtime;
@@ -27,6 +27,18 @@ impl InProcessNode {
     /// # Errors
     /// Whatever keeps it from starting.
     pub fn start(disk: Arc<dyn Disk>, configuration: &[(&str, &str)]) -> Result<Self> {
+        Self::start_at(disk, Arc::new(SystemClock), configuration)
+    }
+
+    /// As [`Self::start`], by a clock of the test's own.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting.
+    pub fn start_at(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        configuration: &[(&str, &str)],
+    ) -> Result<Self> {
         let fixed = [
             ("listeners", "PLAINTEXT://127.0.0.1:0"),
             ("log.dirs", DATA),
@@ -39,7 +51,7 @@ impl InProcessNode {
         let sources = LaunchSources { overrides, ..LaunchSources::default() };
         let settings = BrokerConfig::from_properties(&config::launch::merge(&sources, &NoVariables)?)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let seams = NodeSeams { disk, clock: Arc::new(SystemClock) };
+        let seams = NodeSeams { disk, clock };
         let node = runtime.block_on(Node::start_on(settings, seams))?;
         Ok(InProcessNode { runtime, node })
     }

@@ -156,6 +156,11 @@ impl ServerProcess {
         tail(&String::from_utf8_lossy(&fs::read(self.log_path()).unwrap_or_default())).to_owned()
     }
 
+    /// Everything the server has logged.
+    pub fn whole_log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log_path()).unwrap_or_default()).into_owned()
+    }
+
     fn log_path(&self) -> PathBuf {
         self.folder.path().join("server.log")
     }

@@ -1,12 +1,18 @@
 //! What a node finds after a clean stop, after a power cut, and what it tells of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use anyhow::{Context, Result, ensure};
+use broker::{Clock, SystemClock};
 use protocol::ErrorCode;
-use storage::disk::CrashStyle;
+use storage::disk::{CrashStyle, SimDisk};
 use testkit::calls::{
     BROKER, alter_config, batch, create_topic, fetch, produce, receive_fetch, receive_produce, send_fetch,
     send_produce,
 };
+
+use testkit::in_process_node::InProcessNode;
 
 use crate::harness::{Fixture, MOMENT, leader_epoch};
 
@@ -104,4 +110,32 @@ fn an_idle_node_writes_nothing() -> Result<()> {
     assert_eq!(fixture.sim.operations(), before);
     assert_eq!(leader_epoch(&mut client, "t")?, epoch);
     Ok(())
+}
+
+/// The machine's clock, and how far it has been set wrong, ms.
+#[derive(Default)]
+struct WrongClock(AtomicI64);
+
+impl Clock for WrongClock {
+    fn now_ms(&self) -> i64 {
+        SystemClock.now_ms() + self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_costs_no_leadership() -> Result<()> {
+    let clock = Arc::new(WrongClock::default());
+    let settings = [("broker.heartbeat.interval.ms", "1000000"), ("broker.session.timeout.ms", "100")];
+    let node = InProcessNode::start_at(Arc::new(SimDisk::new()), clock.clone(), &settings)?;
+    let mut client = node.client()?;
+    create_topic(&mut client, "t", 1, &[])?;
+    produce(&mut client, "t", &["before"])?;
+    let epoch = leader_epoch(&mut client, "t")?;
+    for hours in [1, -1, 24 * 365] {
+        clock.0.store(hours * 3_600_000, Ordering::Relaxed);
+        assert!(node.failed(MOMENT).is_err());
+        produce(&mut client, "t", &["after"])?;
+        assert_eq!(leader_epoch(&mut client, "t")?, epoch, "after a jump of {hours} h");
+    }
+    node.stop()
 }

@@ -64,6 +64,13 @@ impl BrokerHeartbeats {
         }
     }
 
+    /// Renews the sessions of `broker_id`, if it has any: for the broker in the controller's own process, which lives as long as the
+    /// controller does. Its silence could only mean that the whole process stood still, or that the clock has jumped.
+    pub fn renew(&mut self, broker_id: i32, now_ms: i64) {
+        let sessions = self.contact_times_ms.range_mut((broker_id, i64::MIN)..=(broker_id, i64::MAX));
+        sessions.for_each(|(_, contact_time_ms)| *contact_time_ms = now_ms);
+    }
+
     pub(super) fn contacted(&mut self, broker_id: i32, broker_epoch: i64, now_ms: i64) {
         self.contact_times_ms.insert((broker_id, broker_epoch), now_ms);
     }
