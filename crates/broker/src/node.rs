@@ -154,13 +154,7 @@ impl Node {
             dynamic_config.clone(),
             clock.clone(),
         ));
-        let groups = GroupCoordinator::new(
-            settings::groups(&config),
-            usize::try_from(config.groups.offsets_load_buffer_size).unwrap_or(usize::MAX),
-            Duration::from_millis(config.groups.offsets_commit_timeout_ms.unsigned_abs().into()),
-            clock.clone(),
-            metadata.clone(),
-        );
+        let groups = group_coordinator(&config, &clock, &metadata);
         let publisher = MetadataPublisher::new(
             node_id,
             metadata.clone(),
@@ -331,4 +325,19 @@ async fn give_up_failed_directories(broker: &Broker, mut failures: watch::Receiv
             return;
         }
     }
+}
+
+fn group_coordinator(
+    config: &BrokerConfig,
+    clock: &Arc<dyn Clock>,
+    metadata: &Arc<MetadataView>,
+) -> Arc<GroupCoordinator> {
+    let groups = &config.groups;
+    GroupCoordinator::new(
+        settings::groups(config),
+        usize::try_from(groups.offsets_load_buffer_size).unwrap_or(usize::MAX),
+        Duration::from_millis(groups.offsets_commit_timeout_ms.unsigned_abs().into()),
+        clock.clone(),
+        metadata.clone(),
+    )
 }
