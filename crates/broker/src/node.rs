@@ -170,9 +170,7 @@ impl Node {
         let (stopping, stopped) = watch::channel(false);
         let (controller, thread) =
             start_controller(&config, &logs, &quorum, &publisher, &metadata, &clock, stopped.clone())?;
-        let mut background = vec![thread];
-        background.push(assembly::housekeeping(logs.clone(), clock.clone(), stopped.clone())?);
-
+        let background = vec![thread, assembly::housekeeping(logs.clone(), clock.clone(), stopped)?];
         let heartbeat = Duration::from_millis(config.node.broker_heartbeat_interval_ms.unsigned_abs().into());
         let lifecycle =
             BrokerLifecycle::new(node_id, controller.clone(), metadata.clone(), logs.clone(), heartbeat);

@@ -168,7 +168,10 @@ mod tests {
     fn bytes_behind_a_request_are_ignored() {
         let mut bytes = frame(encode_request(0, 1, None, &ApiVersionsRequest::default()).unwrap()).to_vec();
         bytes.push(0);
-        assert_eq!(decode_request::<ApiVersionsRequest>(bytes.into()).unwrap().1, ApiVersionsRequest::default());
+        assert_eq!(
+            decode_request::<ApiVersionsRequest>(bytes.into()).unwrap().1,
+            ApiVersionsRequest::default()
+        );
     }
 
     #[test]

@@ -7,6 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::client::{Offsets, Produced, ReadRecord};
 use crate::dataset::{Richness, SentRecord};
 
+/// What tells records apart whose place is not known.
+type KeyAndValue = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// What must lie in a topic: each partition's records in the order of their offsets, from 0 without a gap.
 #[derive(Default)]
 pub struct Expected {
@@ -60,7 +63,7 @@ impl Expected {
 
     /// Places records that went somewhere where they were read, if they are the very records that were sent.
     pub fn settle(&mut self, read: &[ReadRecord]) -> Result<()> {
-        let mut waiting: HashMap<(Option<Vec<u8>>, Option<Vec<u8>>), usize> = HashMap::new();
+        let mut waiting: HashMap<KeyAndValue, usize> = HashMap::new();
         for record in self.somewhere.drain(..) {
             *waiting.entry((record.key, record.value)).or_default() += 1;
         }

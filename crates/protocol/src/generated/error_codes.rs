@@ -179,7 +179,7 @@ pub enum ErrorCode {
     FencedInstanceId = 82,
     /// No replica is eligible as leader.
     EligibleLeadersNotAvailable = 83,
-    /// The partition needs no election.
+    /// Leader election not needed for topic partition.
     ElectionNotNeeded = 84,
     /// No reassignment of the partition is under way.
     NoReassignmentInProgress = 85,

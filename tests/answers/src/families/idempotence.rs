@@ -22,8 +22,9 @@ pub fn ask(session: &mut Session) -> Result<()> {
         )?;
     }
     // Kafka has no ids at hand yet when it is asked for the first time.
-    let producer = session
-        .ask_until("a producer id, version 5", 5, plain(), |response| response.error_code != LOAD_IN_PROGRESS)?;
+    let producer = session.ask_until("a producer id, version 5", 5, plain(), |response| {
+        response.error_code != LOAD_IN_PROGRESS
+    })?;
     let id = producer.producer_id;
     sequences(session, id)?;
     epochs(session, id)?;
