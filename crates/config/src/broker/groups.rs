@@ -106,7 +106,7 @@ config_table! {
         offsets_commit_timeout_ms: i32 = "offsets.commit.timeout.ms" => "5000", High, AtLeast(1);
 
         /// Bytes that the group coordinator reads at a time when it loads its state.
-        offsets_load_buffer_size: i32 = "offsets.load.buffer.size" => "5242880", High, AtLeast(1), inert();
+        offsets_load_buffer_size: i32 = "offsets.load.buffer.size" => "5242880", High, AtLeast(1);
 
         /// How often committed offsets are looked at for expired ones, in milliseconds.
         offsets_retention_check_interval_ms: i64 = "offsets.retention.check.interval.ms" => "600000",

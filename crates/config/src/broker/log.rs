@@ -73,9 +73,10 @@ config_table! {
         log_cleaner_threads: i32 = "log.cleaner.threads" => "1", Medium, AtLeast(0), cluster_wide(), inert();
 
         /// What happens to old records of topics that do not set their own: `delete` removes old segments,
-        /// `compact` keeps the last record of each key; both may be named, or neither.
+        /// `compact` keeps the last record of each key; both may be named, or neither. Compaction is not
+        /// done yet: all records of such topics stay.
         log_cleanup_policy: Vec<String> = "log.cleanup.policy" => "delete",
-            Medium, Elements { words: &["compact", "delete"], empty: true }, cluster_wide(), inert();
+            Medium, Elements { words: &["compact", "delete"], empty: true }, cluster_wide();
 
         /// The log directories where `log.dirs` is not set.
         log_dir: Vec<String> = "log.dir" => "/tmp/kafka-logs", High, crate::Valid::FILLED_LIST;
@@ -91,12 +92,12 @@ config_table! {
         /// A log is synced at the latest when this many records were appended since, for topics that do not
         /// set their own.
         log_flush_interval_messages: i64 = "log.flush.interval.messages" => "9223372036854775807",
-            High, AtLeast(1), cluster_wide(), inert();
+            High, AtLeast(1), cluster_wide();
 
         /// A log is synced at the latest when a record has waited this many milliseconds, for topics that
         /// do not set their own; `log.flush.scheduler.interval.ms` stands in for it.
         log_flush_interval_ms: Option<i64> = "log.flush.interval.ms" => null, High, Any,
-            cluster_wide(), inert();
+            cluster_wide();
 
         /// How often the offsets up to which logs are known to be synced are written to disk, in
         /// milliseconds; recovery starts there.
@@ -105,7 +106,7 @@ config_table! {
 
         /// How often logs are looked at for records that wait for their sync too long, in milliseconds.
         log_flush_scheduler_interval_ms: i64 = "log.flush.scheduler.interval.ms" => "9223372036854775807",
-            High, Any, inert();
+            High, Any;
 
         /// How often the start offsets of logs are written to disk, in milliseconds.
         log_flush_start_offset_checkpoint_interval_ms: i32 = "log.flush.start.offset.checkpoint.interval.ms" => "60000",
@@ -166,23 +167,23 @@ config_table! {
 
         /// Bytes that a partition of a topic with no limit of its own keeps before old segments are
         /// removed; -1 for no limit.
-        log_retention_bytes: i64 = "log.retention.bytes" => "-1", High, Any, cluster_wide(), inert();
+        log_retention_bytes: i64 = "log.retention.bytes" => "-1", High, Any, cluster_wide();
 
         /// How often logs are looked at for segments to remove, in milliseconds.
         log_retention_check_interval_ms: i64 = "log.retention.check.interval.ms" => "300000",
-            Medium, AtLeast(1), inert();
+            Medium, AtLeast(1);
 
         /// Age in hours after which segments are removed; `log.retention.minutes` and `log.retention.ms` go
         /// before it. Below 0 for never.
-        log_retention_hours: i32 = "log.retention.hours" => "168", High, Any, inert();
+        log_retention_hours: i32 = "log.retention.hours" => "168", High, Any;
 
         /// Age in minutes after which segments are removed; `log.retention.ms` goes before it,
         /// `log.retention.hours` after.
-        log_retention_minutes: Option<i32> = "log.retention.minutes" => null, High, Any, inert();
+        log_retention_minutes: Option<i32> = "log.retention.minutes" => null, High, Any;
 
         /// Age in milliseconds after which segments of topics that do not set their own are removed; -1 for
         /// never.
-        log_retention_ms: Option<i64> = "log.retention.ms" => null, High, Any, cluster_wide(), inert();
+        log_retention_ms: Option<i64> = "log.retention.ms" => null, High, Any, cluster_wide();
 
         /// Age in hours at which a segment is closed; `log.roll.ms` goes before it.
         log_roll_hours: i32 = "log.roll.hours" => "168", High, AtLeast(1);
@@ -203,7 +204,7 @@ config_table! {
         /// How long the files of a removed segment stay on disk under another name, in milliseconds, in
         /// topics that do not set their own.
         log_segment_delete_delay_ms: i64 = "log.segment.delete.delay.ms" => "60000", High, AtLeast(0),
-            cluster_wide(), inert();
+            cluster_wide();
 
         /// Most bytes that the broker unpacks from one compressed batch, in topics that do not set their
         /// own; a batch with more is refused.
@@ -224,10 +225,10 @@ config_table! {
         /// Whether a replica that is not in sync may become leader when no other is left, in topics that do
         /// not set their own. Records are lost then.
         unclean_leader_election_enable: bool = "unclean.leader.election.enable" => "false", High, Any,
-            cluster_wide(), inert();
+            cluster_wide();
 
         /// How often partitions without a leader are looked at for such an election, in milliseconds.
         unclean_leader_election_interval_ms: i64 = "unclean.leader.election.interval.ms" => "300000",
-            Medium, AtLeast(1), inert(), internal();
+            Medium, AtLeast(1), internal();
     }
 }

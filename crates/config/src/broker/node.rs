@@ -6,7 +6,7 @@ config_table! {
     /// What the node is: its id, its roles, its place in the metadata quorum.
     NodeConfig {
         /// How often a broker tells the active controller that it lives, in milliseconds.
-        broker_heartbeat_interval_ms: i32 = "broker.heartbeat.interval.ms" => "2000", Medium, Any, inert();
+        broker_heartbeat_interval_ms: i32 = "broker.heartbeat.interval.ms" => "2000", Medium, Any;
 
         /// The older name of `node.id`; where both are set they must agree.
         broker_id: i32 = "broker.id" => "-1", High, Any, deprecated("use node.id");
@@ -17,7 +17,7 @@ config_table! {
 
         /// How long a broker may be silent before the controller fences it and moves its leaders, in
         /// milliseconds.
-        broker_session_timeout_ms: i32 = "broker.session.timeout.ms" => "9000", Medium, Any, inert();
+        broker_session_timeout_ms: i32 = "broker.session.timeout.ms" => "9000", Medium, Any;
 
         /// Names of providers that fill in `${provider:path:key}` in values at start, separated by commas;
         /// each needs `config.providers.<name>.class`. At hand are Kafka's EnvVarConfigProvider,
@@ -72,11 +72,11 @@ config_table! {
         /// How long a follower of the metadata log tolerates failing fetches before it looks for another
         /// leader, and a leader tolerates the silence of a majority before it steps down, in milliseconds.
         controller_quorum_fetch_timeout_ms: i32 = "controller.quorum.fetch.timeout.ms" => "2000",
-            High, AtLeast(0);
+            High, AtLeast(0), inert();
 
         /// How long a node waits for the answer to a request within the quorum, in milliseconds.
         controller_quorum_request_timeout_ms: i32 = "controller.quorum.request.timeout.ms" => "2000",
-            Medium, AtLeast(0), inert();
+            Medium, AtLeast(0);
 
         /// Pause before a failed request within the quorum is tried again, in milliseconds.
         controller_quorum_retry_backoff_ms: i32 = "controller.quorum.retry.backoff.ms" => "20", Low, AtLeast(0),
@@ -150,10 +150,10 @@ config_table! {
             Medium, AtLeast(0), inert(), internal();
 
         /// Whether versions of requests that are still in the making are offered to clients.
-        unstable_api_versions_enable: bool = "unstable.api.versions.enable" => "false", High, Any, internal();
+        unstable_api_versions_enable: bool = "unstable.api.versions.enable" => "false", High, Any, internal(), inert();
 
         /// Whether levels of features that are still in the making can be finalised.
         unstable_feature_versions_enable: bool = "unstable.feature.versions.enable" => "false", High, Any,
-            internal();
+            internal(), inert();
     }
 }

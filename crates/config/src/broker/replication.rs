@@ -7,7 +7,7 @@ config_table! {
     /// Replication, leadership and fetching.
     ReplicationConfig {
         /// Whether leadership is given back to the preferred replicas from time to time.
-        auto_leader_rebalance_enable: bool = "auto.leader.rebalance.enable" => "true", High, Any, inert();
+        auto_leader_rebalance_enable: bool = "auto.leader.rebalance.enable" => "true", High, Any;
 
         /// How many waiting DeleteRecords requests are completed before Kafka tidies its list of them.
         delete_records_purgatory_purge_interval_requests: i32 = "delete.records.purgatory.purge.interval.requests" => "1",
@@ -23,7 +23,7 @@ config_table! {
 
         /// How often the controller looks whether leadership must be given back, in seconds.
         leader_imbalance_check_interval_seconds: i64 = "leader.imbalance.check.interval.seconds" => "300",
-            High, AtLeast(1), inert();
+            High, AtLeast(1);
 
         /// How many incremental fetch sessions the broker remembers.
         max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots" => "1000",
@@ -64,7 +64,7 @@ config_table! {
 
         /// How long a follower may lag behind the leader's end before it leaves the in-sync replicas, in
         /// milliseconds.
-        replica_lag_time_max_ms: i64 = "replica.lag.time.max.ms" => "30000", High, Any, inert();
+        replica_lag_time_max_ms: i64 = "replica.lag.time.max.ms" => "30000", High, Any;
 
         /// Java class that chooses the replica which a consumer reads from. Kafka's
         /// RackAwareReplicaSelector and LeaderSelector are known here; other classes cannot be loaded.

@@ -27,7 +27,7 @@ config_table! {
             Low, AtLeast(1), inert();
 
         /// Longest transaction timeout that a producer may ask for, in milliseconds.
-        transaction_max_timeout_ms: i32 = "transaction.max.timeout.ms" => "900000", High, AtLeast(1);
+        transaction_max_timeout_ms: i32 = "transaction.max.timeout.ms" => "900000", High, AtLeast(1), inert();
 
         /// Whether a partition asks the transaction's coordinator before it takes the first record of a
         /// transaction.

@@ -8,9 +8,10 @@ config_table! {
     /// A topic.
     TopicConfig {
         /// What happens to old records: `delete` removes old segments by age and size, `compact` keeps the
-        /// last record of each key; both may be named, or neither.
+        /// last record of each key; both may be named, or neither. Compaction is not done yet: all records of
+        /// such a topic stay.
         cleanup_policy: Vec<String> = "cleanup.policy" => "delete",
-            Medium, Elements { words: &["compact", "delete"], empty: true }, synonyms(&[same("log.cleanup.policy")]), inert();
+            Medium, Elements { words: &["compact", "delete"], empty: true }, synonyms(&[same("log.cleanup.policy")]);
 
         /// Level of gzip where `compression.type` is gzip: 1 (fast) to 9 (small), or -1 for gzip's default.
         compression_gzip_level: i32 = "compression.gzip.level" => "-1", Medium, GzipLevel,
@@ -40,15 +41,15 @@ config_table! {
 
         /// How long the files of a removed segment stay on disk under another name, in milliseconds.
         file_delete_delay_ms: i64 = "file.delete.delay.ms" => "60000", Medium, AtLeast(0),
-            synonyms(&[same("log.segment.delete.delay.ms")]), inert();
+            synonyms(&[same("log.segment.delete.delay.ms")]);
 
         /// The log is synced at the latest when this many records were appended since.
         flush_messages: i64 = "flush.messages" => "9223372036854775807", Medium, AtLeast(1),
-            synonyms(&[same("log.flush.interval.messages")]), inert();
+            synonyms(&[same("log.flush.interval.messages")]);
 
         /// The log is synced at the latest when a record has waited this many milliseconds.
         flush_ms: i64 = "flush.ms" => "9223372036854775807", Medium, AtLeast(0),
-            synonyms(&[same("log.flush.interval.ms"), same("log.flush.scheduler.interval.ms")]), inert();
+            synonyms(&[same("log.flush.interval.ms"), same("log.flush.scheduler.interval.ms")]);
 
         /// Replicas whose fetching is throttled: `partition:broker`, separated by commas, or `*` for all.
         follower_replication_throttled_replicas: Vec<String> = "follower.replication.throttled.replicas" => "",
@@ -147,11 +148,11 @@ config_table! {
 
         /// Bytes that each partition keeps before old segments are removed; -1 for no limit.
         retention_bytes: i64 = "retention.bytes" => "-1", Medium, Any,
-            synonyms(&[same("log.retention.bytes")]), inert();
+            synonyms(&[same("log.retention.bytes")]);
 
         /// Age in milliseconds after which segments are removed; -1 for never.
         retention_ms: i64 = "retention.ms" => "604800000", Medium, AtLeast(-1),
-            synonyms(&[same("log.retention.ms"), minutes("log.retention.minutes"), hours("log.retention.hours")]), inert();
+            synonyms(&[same("log.retention.ms"), minutes("log.retention.minutes"), hours("log.retention.hours")]);
 
         /// Size in bytes at which a segment is closed.
         segment_bytes: i32 = "segment.bytes" => "1073741824", Medium, AtLeast(1_048_576),
@@ -173,6 +174,6 @@ config_table! {
         /// Whether a replica that is not in sync may become leader when no other is left. Records are lost
         /// then.
         unclean_leader_election_enable: bool = "unclean.leader.election.enable" => "false", Medium, Any,
-            synonyms(&[same("unclean.leader.election.enable")]), inert();
+            synonyms(&[same("unclean.leader.election.enable")]);
     }
 }
