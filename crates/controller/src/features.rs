@@ -135,7 +135,7 @@ impl Controller {
                 .map(|update| UpdatableFeatureResult {
                     feature: update.feature.clone(),
                     error_code: ErrorCode::None.into(),
-                    error_message: None,
+                    error_message: Some(ErrorCode::None.name().to_owned()),
                     ..Default::default()
                 })
                 .collect(),

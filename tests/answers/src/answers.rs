@@ -4,6 +4,7 @@
 //! holds Kafka's answers; `differences.toml` the few that differ on purpose. `UPDATE=kafka` records again.
 
 mod differences;
+mod every_version;
 mod families;
 mod order;
 mod recording;

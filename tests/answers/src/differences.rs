@@ -16,10 +16,14 @@ struct File {
 #[derive(Deserialize, Debug, Clone)]
 struct Difference {
     family: String,
-    /// The answer's name; every answer of the family without it.
-    name: Option<String>,
+    /// The answers' names; every answer of the family without any.
+    #[serde(default)]
+    names: Vec<String>,
     /// What the lines to leave out contain.
     lines_with: Option<String>,
+    /// Leaves out only what Kafka answers and Klamm does not: whatever Klamm answers must be Kafka's.
+    #[serde(default)]
+    only_missing: bool,
     /// Whether the order of one-line entries in a list is nobody's promise.
     #[serde(default)]
     any_order: bool,
@@ -43,12 +47,20 @@ impl Differences {
         Ok(Self { rows })
     }
 
-    /// The lines that count.
-    pub fn strip(&mut self, name: &str, text: &str) -> Vec<String> {
+    /// The lines that count of Kafka's answer and of ours.
+    pub fn strip(&mut self, name: &str, kafka: &str, ours: &str) -> (Vec<String>, Vec<String>) {
+        let kafka_lines = self.strip_one(name, kafka, |line, row| !row.only_missing || !ours.contains(line));
+        let our_lines = self.strip_one(name, ours, |_, row| !row.only_missing);
+        (kafka_lines, our_lines)
+    }
+
+    fn strip_one(&mut self, name: &str, text: &str, may: impl Fn(&str, &Difference) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
         for line in text.lines() {
             let row = self.rows.iter_mut().find(|(row, _)| {
-                row.is_about(name) && row.lines_with.as_ref().is_some_and(|text| line.contains(text))
+                row.is_about(name)
+                    && row.lines_with.as_ref().is_some_and(|text| line.contains(text))
+                    && may(line, row)
             });
             match row {
                 Some((_, used)) => *used = true,
@@ -74,6 +86,6 @@ impl Differences {
 
 impl Difference {
     fn is_about(&self, name: &str) -> bool {
-        self.name.as_deref().is_none_or(|only| only == name)
+        self.names.is_empty() || self.names.iter().any(|only| only == name)
     }
 }

@@ -14,7 +14,7 @@ mod idempotence;
 mod leaders;
 mod list_offsets;
 mod metadata;
-mod produce;
+pub mod produce;
 mod quorum;
 mod scram;
 mod static_members;

@@ -101,8 +101,7 @@ fn compare(recorded: &[Answer], answers: &[Answer], differences: &mut Difference
             comparison.text += &format!("== {}: not answered\n", expected.name);
             continue;
         };
-        let wanted = differences.strip(&expected.name, &expected.text);
-        let got = differences.strip(&expected.name, &answer.text);
+        let (wanted, got) = differences.strip(&expected.name, &expected.text, &answer.text);
         if wanted == got && expected.request == answer.request {
             comparison.equal += 1;
         } else {

@@ -5,6 +5,7 @@ use protocol::messages::describe_producers_response::{PartitionResponse, Produce
 use protocol::messages::{DescribeProducersRequest, DescribeProducersResponse};
 
 use crate::context::RequestContext;
+use crate::partitions::NotHere;
 
 /// Describes each partition's active producers.
 pub async fn handle(
@@ -29,19 +30,21 @@ pub async fn handle(
 
 fn row(context: &RequestContext, topic: &str, partition_index: i32) -> PartitionResponse {
     let answer = PartitionResponse { partition_index, ..Default::default() };
-    if controller::topics::names::check(topic).is_err() {
-        let error = ErrorCode::InvalidTopicException;
-        return PartitionResponse {
-            error_code: error.as_i16(),
-            error_message: Some(error.message().to_string()),
-            ..answer
-        };
+    let refused = |error: ErrorCode, error_message| PartitionResponse {
+        partition_index,
+        error_code: error.as_i16(),
+        error_message,
+        ..Default::default()
+    };
+    if let Err(why) = controller::topics::names::check(topic) {
+        return refused(ErrorCode::InvalidTopicException, Some(why));
     }
-    let partition = match context.broker.partitions.by_name(topic, partition_index).map_err(ErrorCode::from) {
+    let partition = match context.broker.partitions.by_name(topic, partition_index) {
         Ok(partition) => partition,
-        Err(error) => {
-            let error_message = Some(error.message().to_string());
-            return PartitionResponse { error_code: error.as_i16(), error_message, ..answer };
+        Err(NotHere::UnknownPartition) => return refused(ErrorCode::UnknownTopicOrPartition, None),
+        Err(not_here) => {
+            let error = ErrorCode::from(not_here);
+            return refused(error, Some(error.message().to_string()));
         }
     };
     let active_producers = partition

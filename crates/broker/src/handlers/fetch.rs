@@ -73,7 +73,7 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
         Ok(session) => session,
         Err(error) => return FetchResponse { error_code: error.as_i16(), ..Default::default() },
     };
-    let asked: Vec<Asked> = session
+    let mut asked: Vec<Asked> = session
         .partitions
         .iter()
         .map(|(key, parameters)| Asked {
@@ -82,6 +82,8 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
             parameters: *parameters,
         })
         .collect();
+    // Kafka tells last of what does not exist.
+    asked.sort_by_key(|asked| asked.partition.as_ref().is_err_and(|error| is_unknown(*error)));
     let limits = FetchLimits {
         max_bytes: request.max_bytes.min(context.broker.config().replication.fetch_max_bytes).max(0) as usize,
         is_read_committed: request.isolation_level == 1,
@@ -127,6 +129,10 @@ fn refused(api_version: i16, request: FetchRequest, error: ErrorCode) -> FetchRe
         responses: responses.collect(),
         ..Default::default()
     }
+}
+
+fn is_unknown(error: ErrorCode) -> bool {
+    matches!(error, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)
 }
 
 fn replica_id(context: &RequestContext, request: &FetchRequest) -> i32 {
@@ -325,7 +331,7 @@ fn row(context: &RequestContext, asked: &Asked, read: PartitionRead) -> Partitio
         row.diverging_epoch = EpochEndOffset { epoch, end_offset, ..Default::default() };
     }
     // KAFKA: what does not exist has an empty list, whatever is not read for another reason has none.
-    if matches!(read.error_code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId) {
+    if is_unknown(read.error_code) {
         row.aborted_transactions = Some(Vec::new());
     }
     let moved = matches!(read.error_code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);

@@ -45,8 +45,15 @@ impl Refusal {
 
     /// As Kafka tells it: in words only where single records are at fault, and with the log's start unless the error is one
     /// of the everyday ones.
-    fn by_log(refusal: AppendRefusal, log_start_offset: i64) -> Self {
-        let AppendRefusal { error_code, record_errors, message } = refusal;
+    fn by_log(refusal: AppendRefusal, partition: &Partition) -> Self {
+        let AppendRefusal { error_code, mut record_errors, mut message } = refusal;
+        if error_code == ErrorCode::InvalidRecord && !record_errors.is_empty() {
+            for error in &mut record_errors {
+                let place = &partition.topic_partition;
+                error.message = format!("{} in topic partition {place}", error.message).into();
+            }
+            message = Some(first_of(&record_errors));
+        }
         let is_everyday = matches!(
             error_code,
             ErrorCode::UnknownTopicOrPartition
@@ -60,9 +67,24 @@ impl Refusal {
             error_code,
             message: message.filter(|_| !record_errors.is_empty()),
             record_errors,
-            log_start_offset: if is_everyday { -1 } else { log_start_offset },
+            log_start_offset: if is_everyday { -1 } else { partition.log.log_start_offset() },
         }
     }
+}
+
+/// How many record errors the message of a refusal repeats.
+const RECORD_ERRORS_SHOWN: usize = 3;
+
+fn first_of(errors: &[RecordError]) -> String {
+    let show = |error: &RecordError| {
+        format!("RecordError(batchIndex={}, message='{}')", error.batch_index, error.message)
+    };
+    let shown: Vec<String> = errors.iter().take(RECORD_ERRORS_SHOWN).map(show).collect();
+    format!(
+        "One or more records have been rejected due to {} record errors in total, and only showing the first three errors at most: [{}]",
+        errors.len(),
+        shown.join(", ")
+    )
 }
 
 /// An append whose acknowledgement waits for the high watermark.
@@ -198,7 +220,7 @@ fn append(
         Ok(appended) => Ok((partition, appended)),
         Err(refusal) => {
             debug!(topic_partition = %partition.topic_partition, reason = refusal.message, "refused a produce");
-            Err(Refusal::by_log(refusal, partition.log.log_start_offset()))
+            Err(Refusal::by_log(refusal, &partition))
         }
     }
 }

@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
         Err(InvalidBatch {
             error_code: self.error_code,
             message: match self.error_code {
-                ErrorCode::InvalidTimestamp => "records were refused for their timestamps".into(),
+                ErrorCode::InvalidTimestamp => "One or more records have been rejected due to invalid timestamp".into(),
                 _ => "records were refused".into(),
             },
             record_errors: self.record_errors,
@@ -151,7 +151,7 @@ impl<'a> Walk<'a> {
 
     fn judge(&mut self, index: i32, record: &Shape) {
         if self.rules.compacted && !record.has_key {
-            self.refuse(index, || "a record of a compacted topic needs a key".into());
+            self.refuse(index, || "Compacted topic cannot accept message without key".into());
         } else if self.rules.timestamp_type == TimestampType::CreateTime && record.timestamp != NO_TIMESTAMP {
             let age = self.rules.now_ms.wrapping_sub(record.timestamp);
             let before = self.rules.timestamp_before_max_ms;
@@ -161,7 +161,8 @@ impl<'a> Walk<'a> {
                 let (timestamp, now_ms) = (record.timestamp, self.rules.now_ms);
                 self.refuse(index, || {
                     let (first, last) = (now_ms.wrapping_sub(before), now_ms.wrapping_add(after));
-                    format!("timestamp {timestamp} is not within [{first}, {last}]").into()
+                    let range = format!("[{first}, {last}]");
+                    format!("Timestamp {timestamp} of message with offset {index} is out of range. The timestamp should be within {range}").into()
                 });
             }
         } else if self.batch.header.timestamp_type() == TimestampType::LogAppendTime {
