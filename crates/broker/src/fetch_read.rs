@@ -58,6 +58,17 @@ pub fn would_block(partition: &Partition, asked: &FetchParameters, room: usize) 
         && partition.log.read_would_block(asked.fetch_offset, most)
 }
 
+/// Where the fetcher's log leaves ours, if it does.
+fn diverging_epoch(partition: &Partition, asked: &FetchParameters) -> Result<Option<(i32, i64)>, ErrorCode> {
+    let Some(epoch) = asked.last_fetched_epoch else { return Ok(None) };
+    let end = partition.log.end_offset_for_epoch(epoch);
+    if end.end_offset < 0 {
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
+    let diverges = end.epoch < epoch || end.end_offset < asked.fetch_offset;
+    Ok(diverges.then_some((end.epoch, end.end_offset)))
+}
+
 /// Reads up to `room` bytes; with `is_first`, the first batch whatever its size.
 pub fn read(
     partition: &Partition,
@@ -82,15 +93,10 @@ pub fn read(
     if let Err(error) = partition.check_leader_epoch(asked.current_leader_epoch.unwrap_or(-1), true) {
         return PartitionRead::failed(error);
     }
-    if let Some(epoch) = asked.last_fetched_epoch {
-        let end = log.end_offset_for_epoch(epoch);
-        if end.end_offset < 0 {
-            return PartitionRead::failed(ErrorCode::OffsetOutOfRange);
-        }
-        if end.epoch < epoch || end.end_offset < asked.fetch_offset {
-            found.diverging_epoch = Some((end.epoch, end.end_offset));
-            return found;
-        }
+    match diverging_epoch(partition, asked) {
+        Ok(None) => {}
+        Ok(diverging_epoch) => return PartitionRead { diverging_epoch, ..found },
+        Err(error) => return PartitionRead::failed(error),
     }
     if asked.fetch_offset < found.log_start_offset || asked.fetch_offset > log.log_end_offset() {
         return PartitionRead::failed(ErrorCode::OffsetOutOfRange);

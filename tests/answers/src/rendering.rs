@@ -65,7 +65,8 @@ impl Masks {
         }
         if let Ok(number) = word.parse::<u64>() {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
-            let is_now = u64::try_from(now.as_millis()).is_ok_and(|now| now.abs_diff(number) < NOW_WINDOW_MS);
+            let is_now =
+                u64::try_from(now.as_millis()).is_ok_and(|now| now.abs_diff(number) <= NOW_WINDOW_MS);
             return match self.numbers.get(&number) {
                 Some(name) => name.clone(),
                 None if is_now => "TIME".to_owned(),

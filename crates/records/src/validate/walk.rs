@@ -107,7 +107,9 @@ impl<'a> Walk<'a> {
         Err(InvalidBatch {
             error_code: self.error_code,
             message: match self.error_code {
-                ErrorCode::InvalidTimestamp => "One or more records have been rejected due to invalid timestamp".into(),
+                ErrorCode::InvalidTimestamp => {
+                    "One or more records have been rejected due to invalid timestamp".into()
+                }
                 _ => "records were refused".into(),
             },
             record_errors: self.record_errors,
