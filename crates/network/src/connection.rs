@@ -34,8 +34,9 @@ use crate::{
 
 /// Bytes of frames that may await their replies while further ones are handled.
 const PIPELINED_BYTES: usize = 1024 * 1024;
-/// Replies that wait for the next one when its request has come already: waking the peer costs as much as a request.
-const REPLIES_HELD: usize = 4;
+/// So many replies leave together if their requests have come already: waking the peer costs as much as a request, but
+/// a peer that gets them all at once has nothing to do meanwhile.
+const REPLIES_HELD: usize = 2;
 
 /// Starts the task of an accepted connection on its core. Called on that core.
 pub(crate) fn start<F: ConnectionHandlerFactory>(
@@ -251,16 +252,18 @@ impl<H: ConnectionHandler> Connection<H> {
 
     async fn run(&mut self) -> Result<(), End> {
         loop {
-            while self.admits() {
+            let mut wants_bytes = false;
+            while !wants_bytes && self.admits() {
                 match self.input.next_frame(self.frame_limit()) {
                     Ok(Some(frame)) => self.handle(frame).await?,
-                    Ok(None) => break,
+                    Ok(None) => wants_bytes = true,
                     Err(error) => self.ending = Some(Err(End::Frame(error))),
                 }
             }
             self.collect_replies();
             if !self.replies.output.is_empty() {
-                if !self.replies.output.holds(REPLIES_HELD) || !self.read_now().await? {
+                let may_wait = wants_bytes && self.replies.output.holds(REPLIES_HELD);
+                if !may_wait || !self.read_now().await? {
                     self.replies.flush(&mut self.stream, &self.progress).await?;
                 }
                 continue;
@@ -355,7 +358,7 @@ impl<H: ConnectionHandler> Connection<H> {
         self.progress.owes_replies.set(self.owes_replies());
     }
 
-    /// Reads what has come already; false if nothing has, or if nothing may be read.
+    /// Reads what has come already; false if nothing has, or if nothing may be read. Only when no whole frame is left.
     async fn read_now(&mut self) -> Result<bool, End> {
         if !self.admits() || self.reserving.is_some() || self.input.wanted_reservation().is_some() {
             return Ok(false);

@@ -77,6 +77,24 @@ fn pipelining_is_bounded_by_depth() {
 }
 
 #[test]
+fn requests_beyond_the_depth_are_kept_while_more_arrive() {
+    let fixture = Fixture::start(|settings| {
+        settings.pipeline_depth = 1;
+        settings.cores = 1;
+    });
+    let mut client = fixture.connect();
+    client.0.write_all(&[framed(&[b'a', 1]), framed(b"esecond")].concat()).unwrap();
+    assert_eq!(fixture.next_handled(), 1);
+    client.send(b"ethird");
+    // The core has seen the third one when it has answered another connection.
+    assert_eq!(fixture.connect().call(b"ex"), b"x");
+    fixture.shared.answer(1);
+    assert_eq!(client.receive(), [1]);
+    assert_eq!(client.receive(), b"second");
+    assert_eq!(client.receive(), b"third");
+}
+
+#[test]
 fn thousands_of_pipelined_requests_come_back_in_order() {
     let fixture = Fixture::start(|_| {});
     let mut client = fixture.connect();
