@@ -55,7 +55,10 @@ pub fn produce(load: &OpenLoop<'_>) -> Result<Outcome> {
         if let Some(early) = at.checked_duration_since(Instant::now()) {
             thread::sleep(early);
         }
-        scheduled.send(at).map_err(|_| anyhow!("the receiving half has stopped"))?;
+        if scheduled.send(at).is_err() {
+            // The receiving half says why.
+            break;
+        }
         sender.send(&mut frame, 1)?;
         requests += 1;
     }

@@ -30,6 +30,9 @@ pub struct Options {
     /// Seconds of each load.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
+    /// Seconds of load before anything is measured: Kafka's virtual machine compiles what runs often.
+    #[arg(long, default_value_t = 20.0)]
+    warm_up: f64,
     /// Only rows whose name contains this.
     #[arg(long)]
     only: Option<String>,
@@ -120,6 +123,17 @@ const WORKLOADS: &[Workload] = &[
     },
 ];
 
+/// The topic that is fetched: a second's worth of 16 KiB batches.
+const FETCHED: &str = "fetched";
+
+/// Every kind of request that is measured, as often as the time allows.
+const WARM_UP: &[&[&str]] = &[
+    &["produce", "--batch-bytes", "16384", "--acks=-1"],
+    &["produce", "--batch-bytes", "1", "--record-bytes", "100", "--depth", "1", "--connections", "16"],
+    &["fetch"],
+    &["produce", "--batch-bytes", "65536"],
+];
+
 /// Runs all rounds and prints the table.
 pub fn compare(options: &Options) -> Result<()> {
     let klamm =
@@ -135,26 +149,28 @@ pub fn compare(options: &Options) -> Result<()> {
     Ok(())
 }
 
+fn is_fetch(arguments: &[&str]) -> bool {
+    arguments.first() == Some(&"fetch")
+}
+
 /// One server's turn: start, warm up, every workload, memory.
 fn turn(kind: &Kind, options: &Options, record: &mut dyn FnMut(&str, &'static str, f64)) -> Result<()> {
     let server = Server::start(kind, SERVER_CORE)?;
     record("start to first acknowledged produce", "ms", server.start_seconds * 1e3);
     let mut connection = Connection::open(&server.address)?;
-    connection.create_topic("warm", 1, &[("retention.bytes", "268435456"), ("segment.bytes", "67108864")])?;
-    load(&server, "warm", &["produce", "--batch-bytes", "16384"], options.seconds)?;
-    load(
-        &server,
-        "warm",
-        &["produce", "--batch-bytes", "1", "--record-bytes", "100", "--depth", "1"],
-        options.seconds,
-    )?;
-    load(&server, "warm", &["fetch"], options.seconds)?;
+    connection.create_topic("warm", 1, &[])?;
+    connection.create_topic(FETCHED, 1, &[])?;
+    load(&server, FETCHED, &["produce", "--batch-bytes", "16384"], 1.0)?;
+    let part = options.warm_up / WARM_UP.len() as f64;
+    for arguments in WARM_UP {
+        let topic = if is_fetch(arguments) { FETCHED } else { "warm" };
+        load(&server, topic, arguments, part)?;
+    }
     for (index, workload) in WORKLOADS.iter().enumerate() {
         if options.only.as_ref().is_some_and(|only| !workload.name.contains(only.as_str())) {
             continue;
         }
-        let fetches = workload.arguments.first() == Some(&"fetch");
-        let topic = if fetches { "warm".to_string() } else { format!("load-{index}") };
+        let topic = if is_fetch(workload.arguments) { FETCHED.to_string() } else { format!("load-{index}") };
         connection.create_topic(&topic, 1, &[])?;
         let (outcome, cpu) = load(&server, &topic, workload.arguments, options.seconds)?;
         for Figure { name, unit, value } in figures(workload, &outcome, cpu) {
