@@ -63,7 +63,6 @@ pub fn ask(key: ApiKey, world: &World<'_>) -> Vec<String> {
 }
 
 fn produce(world: &World<'_>, version: i16) -> ProduceRequest {
-    let name = world.topic.to_owned();
     let partition = world.partition;
     ProduceRequest {
         acks: -1,
@@ -83,7 +82,6 @@ fn produce(world: &World<'_>, version: i16) -> ProduceRequest {
 }
 
 fn fetch(world: &World<'_>, version: i16) -> FetchRequest {
-    let name = world.topic.to_owned();
     let partition = world.partition;
     FetchRequest {
         max_bytes: 1 << 20,
