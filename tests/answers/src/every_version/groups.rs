@@ -121,10 +121,7 @@ fn delete_offsets(world: &World<'_>) -> OffsetDeleteRequest {
             name: world.topic.to_owned(),
             partitions: vec![offset_delete_request::OffsetDeleteRequestPartition {
                 partition_index: world.partition,
-                ..Default::default()
             }],
-            ..Default::default()
         }],
-        ..Default::default()
     }
 }

@@ -204,12 +204,10 @@ fn fetching(groups: &[(&str, Wanted<'_>)]) -> OffsetFetchRequest {
 }
 
 fn deleting(group_id: &str, topic: &str, partitions: &[i32]) -> OffsetDeleteRequest {
-    let partition =
-        |index: &i32| OffsetDeleteRequestPartition { partition_index: *index, ..Default::default() };
+    let partition = |index: &i32| OffsetDeleteRequestPartition { partition_index: *index };
     let topic = OffsetDeleteRequestTopic {
         name: topic.to_owned(),
         partitions: partitions.iter().map(partition).collect(),
-        ..Default::default()
     };
-    OffsetDeleteRequest { group_id: group_id.to_owned(), topics: vec![topic], ..Default::default() }
+    OffsetDeleteRequest { group_id: group_id.to_owned(), topics: vec![topic] }
 }
