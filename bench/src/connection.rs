@@ -8,8 +8,10 @@ use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use protocol::messages::metadata_request::MetadataRequestTopic;
+use protocol::messages::metadata_response::MetadataResponseTopic;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use protocol::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest};
+use protocol::messages::{CreateTopicsRequest, FetchRequest, MetadataRequest, ProduceRequest};
 use protocol::{ErrorCode, Records, Request};
 use records::BatchBuilder;
 
@@ -17,6 +19,7 @@ use records::BatchBuilder;
 const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 11;
 const CREATE_TOPICS_VERSION: i16 = 5;
+const METADATA_VERSION: i16 = 8;
 
 /// Long enough for a JVM to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -76,11 +79,16 @@ impl Connection {
         Ok(protocol::decode_response::<R>(version, answer)?.1)
     }
 
-    /// Creates `topic` unless it exists.
-    pub fn create_topic(&mut self, topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {
+    /// Creates `topic` unless it exists, and waits until its partitions have a leader.
+    pub fn create_topic(
+        &mut self,
+        topic_name: &str,
+        partitions: i32,
+        configs: &[(&str, &str)],
+    ) -> Result<()> {
         use protocol::messages::create_topics_request::CreatableTopicConfig;
         let topic = CreatableTopic {
-            name: topic.to_string(),
+            name: topic_name.to_string(),
             num_partitions: partitions,
             replication_factor: 1,
             configs: configs
@@ -99,7 +107,25 @@ impl Connection {
             let fine = [ErrorCode::None, ErrorCode::TopicAlreadyExists].map(ErrorCode::as_i16);
             ensure!(fine.contains(&topic.error_code), "topic {}: error {}", topic.name, topic.error_code);
         }
-        Ok(())
+        self.await_leaders(topic_name)
+    }
+
+    /// Apache Kafka answers before its broker side has heard of the topic.
+    fn await_leaders(&mut self, topic: &str) -> Result<()> {
+        let named = MetadataRequestTopic { name: Some(topic.to_string()), ..Default::default() };
+        let request = MetadataRequest { topics: Some(vec![named]), ..Default::default() };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let response = self.call(METADATA_VERSION, &request)?;
+            let is_led = |topic: &MetadataResponseTopic| {
+                topic.error_code == 0 && topic.partitions.iter().all(|partition| partition.error_code == 0)
+            };
+            if response.topics.iter().all(is_led) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{topic} has no leader");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

@@ -144,7 +144,7 @@ pub fn compare(options: &Options) -> Result<()> {
     let kafka = Kind::Kafka { jars: options.kafka_jars.canonicalize().context("--kafka-jars")? };
     let mut table = Table::default();
     for round in 1..=options.rounds {
-        eprintln!("round {round} of {}", options.rounds);
+        eprintln!("round {round} of {}\n{table}", options.rounds);
         turn(&klamm, options, &mut |name, unit, value| table.klamm(name, unit, value))?;
         turn(&kafka, options, &mut |name, unit, value| table.kafka(name, unit, value))?;
     }
