@@ -126,9 +126,6 @@ const WORKLOADS: &[Workload] = &[
 /// The topic that is fetched: a second's worth of 16 KiB batches.
 const FETCHED: &str = "fetched";
 
-/// The records' timestamps are years old: time must not take what is still to be fetched.
-const KEPT: &[(&str, &str)] = &[("retention.ms", "-1")];
-
 /// Every kind of request that is measured, as often as the time allows.
 const WARM_UP: &[&[&str]] = &[
     &["produce", "--batch-bytes", "16384", "--acks=-1"],
@@ -161,8 +158,8 @@ fn turn(kind: &Kind, options: &Options, record: &mut dyn FnMut(&str, &'static st
     let server = Server::start(kind, SERVER_CORE)?;
     record("start to first acknowledged produce", "ms", server.start_seconds * 1e3);
     let mut connection = Connection::open(&server.address)?;
-    connection.create_topic("warm", 1, KEPT)?;
-    connection.create_topic(FETCHED, 1, KEPT)?;
+    connection.create_topic("warm", 1, &[])?;
+    connection.create_topic(FETCHED, 1, &[])?;
     load(&server, FETCHED, &["produce", "--batch-bytes", "16384"], 1.0)?;
     let part = options.warm_up / WARM_UP.len() as f64;
     for arguments in WARM_UP {
@@ -174,7 +171,7 @@ fn turn(kind: &Kind, options: &Options, record: &mut dyn FnMut(&str, &'static st
             continue;
         }
         let topic = if is_fetch(workload.arguments) { FETCHED.to_string() } else { format!("load-{index}") };
-        connection.create_topic(&topic, 1, KEPT)?;
+        connection.create_topic(&topic, 1, &[])?;
         let (outcome, cpu) = load(&server, &topic, workload.arguments, options.seconds)?;
         for Figure { name, unit, value } in figures(workload, &outcome, cpu) {
             record(&name, unit, value);

@@ -57,6 +57,13 @@ pub struct DiskSpace {
 /// A held file lock; dropping it releases the lock.
 pub trait DiskLock: Send + Sync + Debug {}
 
+/// The volume that holds a directory, opened before anything is written to it: a write that fails in the background
+/// is then reported by the next sync.
+pub trait DiskVolume: Send + Sync + Debug {
+    /// Makes everything on the volume durable, names and contents.
+    fn sync(&self) -> io::Result<()>;
+}
+
 /// A file system as this project uses it.
 pub trait Disk: Send + Sync + Debug {
     /// Creates `path` and its missing parents; present already is fine.
@@ -78,6 +85,8 @@ pub trait Disk: Send + Sync + Debug {
     /// Takes the exclusive lock that Java's `FileChannel.lock` takes on `path`, creating the file; `WouldBlock` when
     /// another holder has it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
+    /// The volume that holds `path`.
+    fn volume(&self, path: &Path) -> io::Result<Arc<dyn DiskVolume>>;
     /// Total and usable bytes of the volume that holds `path`.
     fn space(&self, path: &Path) -> io::Result<DiskSpace>;
 }

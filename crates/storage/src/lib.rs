@@ -15,6 +15,7 @@ mod partition_log;
 mod partition_metadata;
 mod place;
 mod segment;
+mod sync_batch;
 mod sync_queue;
 mod transaction_index;
 

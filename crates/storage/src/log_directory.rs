@@ -13,13 +13,14 @@ use protocol::Uuid;
 
 use crate::checkpoint;
 use crate::clean_shutdown::LastShutdown;
-use crate::disk::{Disk, DiskLock, DiskSpace};
+use crate::disk::{Disk, DiskLock, DiskSpace, DiskVolume};
 use crate::error::StorageError;
 use crate::file_cache::FileCache;
 use crate::file_names::{
     HIGH_WATERMARK_CHECKPOINT_FILE, LOG_START_OFFSET_CHECKPOINT_FILE, RECOVERY_POINT_CHECKPOINT_FILE,
 };
 use crate::partition_log::{LoadedLog, PartitionLog};
+use crate::sync_batch::SyncBatch;
 use crate::sync_queue::SyncQueue;
 
 /// Told once when a log directory goes offline, from whichever thread met the failure.
@@ -38,6 +39,7 @@ pub struct LogDirectory {
     id: Uuid,
     last_shutdown: LastShutdown,
     files: Arc<FileCache>,
+    volume: Mutex<Option<Arc<dyn DiskVolume>>>,
     is_offline: AtomicBool,
     has_failed_logs: AtomicBool,
     failure: Mutex<Option<String>>,
@@ -76,8 +78,10 @@ impl LogDirectory {
         last_shutdown: LastShutdown,
         files: Arc<FileCache>,
         lock: Option<Box<dyn DiskLock>>,
+        volume: Option<Arc<dyn DiskVolume>>,
     ) -> LogDirectory {
         LogDirectory {
+            volume: Mutex::new(volume),
             disk,
             path,
             id,
@@ -126,6 +130,15 @@ impl LogDirectory {
 
     pub(crate) fn disk(&self) -> &dyn Disk {
         self.disk.as_ref()
+    }
+
+    /// Makes everything on the volume durable.
+    pub(crate) fn volume_sync(&self) -> std::io::Result<()> {
+        let volume = self.volume.lock().clone();
+        match volume {
+            Some(volume) => volume.sync(),
+            None => Err(std::io::ErrorKind::NotFound.into()),
+        }
     }
 
     pub(crate) fn files(&self) -> &FileCache {
@@ -237,6 +250,7 @@ impl LogDirectory {
     /// Drops every log and gives the lock back; the directory is not used after that.
     pub(crate) fn release(&self) {
         self.logs.write().clear();
+        self.volume.lock().take();
         self.lock.lock().take();
     }
 
@@ -276,9 +290,11 @@ impl LogDirectory {
     pub(crate) fn write_recovery_points(&self, _turn: &MutexGuard<'_, ()>) -> Result<(), StorageError> {
         let logs = self.logs();
         let mut points = Vec::with_capacity(logs.len());
+        let mut batch = SyncBatch::default();
         for log in &logs {
-            points.push((Arc::clone(log), log.prepare_recovery_point()?));
+            points.push((Arc::clone(log), log.prepare_recovery_point(&mut batch)?));
         }
+        batch.commit(self)?;
         self.write_checkpoint(RECOVERY_POINT_CHECKPOINT_FILE, points, |known| known.recovery_point)
     }
 

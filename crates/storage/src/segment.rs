@@ -39,6 +39,7 @@ pub(crate) struct Segment {
     slots: [FileSlot; 4],
     unsynced: AtomicU8,
     has_transaction_index: AtomicBool,
+    is_discarded: AtomicBool,
     indexes: Mutex<IndexState>,
 }
 
@@ -82,6 +83,7 @@ impl Segment {
             slots: Default::default(),
             unsynced: AtomicU8::new(0),
             has_transaction_index: AtomicBool::new(false),
+            is_discarded: AtomicBool::new(false),
             indexes: Mutex::new(IndexState { loaded: None, largest }),
         })
     }
@@ -100,12 +102,22 @@ impl Segment {
         log_file_path(&place.path(), self.base_offset, kind)
     }
 
-    /// The open file of a kind, created when absent.
+    /// The open file of a kind, created when absent; an error once the segment is no part of the log any more, so
+    /// that a late reader does not bring its names back.
     pub(crate) fn file(self: &Arc<Self>, place: &Place, kind: LogFileKind) -> io::Result<Arc<dyn DiskFile>> {
         let directory = place.directory();
-        directory
-            .files()
-            .get(self, slot_index(kind), || directory.disk().open(&self.path(place, kind), OpenMode::Create))
+        directory.files().get(self, slot_index(kind), || {
+            if self.is_discarded.load(Ordering::Acquire) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            directory.disk().open(&self.path(place, kind), OpenMode::Create)
+        })
+    }
+
+    /// Ends every use of the files before they are renamed: closing waits for whoever opens one right now.
+    pub(crate) fn discard(&self) {
+        self.is_discarded.store(true, Ordering::Release);
+        self.close_files();
     }
 
     /// Writes batches at the end. On failure nothing of them counts: the caller cuts off what was written.

@@ -6,17 +6,15 @@
 //! A round takes everybody who waits, syncs each distinct file once, then the directories with new names, and only
 //! then tells anyone. Whoever arrives during a round waits for the next one.
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::disk::DiskFile;
 use crate::error::StorageError;
 use crate::log_directory::LogDirectory;
 use crate::partition_log::PartitionLog;
+use crate::sync_batch::SyncBatch;
 
 /// From the beginning of one round to that of the next, unless somebody waits for it.
 const ROUND_DISTANCE: Duration = Duration::from_millis(2);
@@ -38,16 +36,12 @@ struct Waiting {
     stopping: bool,
 }
 
-/// What one log wants synced, and what it may say afterwards.
+/// What one log may say after a round.
 pub(crate) struct SyncTicket {
     /// Log end offset when the ticket was taken.
     pub(crate) end_offset: i64,
     /// How often the log had been cut then; a cut since makes the ticket void.
     pub(crate) truncations: u64,
-    /// Files with unsynced content.
-    pub(crate) files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
-    /// Directories with unsynced names, the innermost first.
-    pub(crate) directories: Vec<PathBuf>,
 }
 
 impl SyncQueue {
@@ -123,41 +117,17 @@ pub(crate) fn sync_now(directory: &LogDirectory, log: &Arc<PartitionLog>) -> Res
 
 fn sync_logs(directory: &LogDirectory, logs: Vec<Arc<PartitionLog>>) -> Result<(), StorageError> {
     directory.check_online()?;
+    let mut batch = SyncBatch::default();
     let mut tickets = Vec::with_capacity(logs.len());
     for log in logs {
-        match log.take_sync_ticket() {
+        match log.take_sync_ticket(&mut batch) {
             Ok(ticket) => tickets.push((log, ticket)),
             Err(error) => return Err(directory.fail(error)),
         }
     }
-    for (_, ticket) in &tickets {
-        for (path, file) in &ticket.files {
-            file.sync_data().map_err(|source| fail(directory, path, source))?;
-        }
-    }
-    sync_directories(directory, &tickets)?;
+    batch.commit(directory)?;
     for (log, ticket) in tickets {
         log.synced(&ticket);
     }
     Ok(())
-}
-
-/// Every directory with new names once; parents after their children.
-fn sync_directories(
-    directory: &LogDirectory,
-    tickets: &[(Arc<PartitionLog>, SyncTicket)],
-) -> Result<(), StorageError> {
-    let mut paths: Vec<&PathBuf> = tickets.iter().flat_map(|(_, ticket)| &ticket.directories).collect();
-    paths.sort_by(|left, right| {
-        right.components().count().cmp(&left.components().count()).then(left.cmp(right))
-    });
-    paths.dedup();
-    for path in paths {
-        directory.disk().sync_dir(path).map_err(|source| fail(directory, path, source))?;
-    }
-    Ok(())
-}
-
-fn fail(directory: &LogDirectory, path: &std::path::Path, source: io::Error) -> StorageError {
-    directory.fail(StorageError::io("sync", path, source))
 }

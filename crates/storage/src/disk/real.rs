@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use rustix::fs::FlockOperation;
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::{DirectoryEntry, Disk, DiskFile, DiskLock, DiskSpace, OpenMode};
+use super::{DirectoryEntry, Disk, DiskFile, DiskLock, DiskSpace, DiskVolume, OpenMode};
 
 /// Distance between probes of [`DiskFile::read_would_block`]: the kernel's usual read-ahead.
 const PROBE_STRIDE: u64 = 128 * 1024;
@@ -34,6 +34,15 @@ struct RealLock {
 }
 
 impl DiskLock for RealLock {}
+
+#[derive(Debug)]
+struct RealVolume(File);
+
+impl DiskVolume for RealVolume {
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.0)?)
+    }
+}
 
 impl Drop for RealLock {
     fn drop(&mut self) {
@@ -117,6 +126,10 @@ impl Disk for RealDisk {
         }
         held.insert(identity);
         Ok(Box::new(RealLock { file, identity }))
+    }
+
+    fn volume(&self, path: &Path) -> io::Result<Arc<dyn DiskVolume>> {
+        Ok(Arc::new(RealVolume(File::open(path)?)))
     }
 
     fn space(&self, path: &Path) -> io::Result<DiskSpace> {

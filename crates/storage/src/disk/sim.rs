@@ -17,7 +17,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use self::fault::Faults;
 use self::inode::{Directory, DirectoryChange, FileChange, FileContent, Inode};
-use super::{DirectoryEntry, Disk, DiskFile, DiskLock, DiskSpace, OpenMode};
+use super::{DirectoryEntry, Disk, DiskFile, DiskLock, DiskSpace, DiskVolume, OpenMode};
 
 pub use self::fault::{Fault, FaultedCall};
 
@@ -61,6 +61,26 @@ struct SimLock {
 }
 
 impl DiskLock for SimLock {}
+
+#[derive(Debug)]
+struct SimVolume {
+    state: Arc<Mutex<SimState>>,
+    path: String,
+}
+
+impl DiskVolume for SimVolume {
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.faults.strike(FaultedCall::Sync, &self.path)?;
+        for inode in state.inodes.values_mut() {
+            match inode {
+                Inode::File(file) => file.sync(),
+                Inode::Directory(directory) => directory.sync(),
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Drop for SimLock {
     fn drop(&mut self) {
@@ -311,6 +331,10 @@ impl Disk for SimDisk {
         }
         state.locked.push(inode);
         Ok(Box::new(SimLock { state: Arc::clone(&self.state), inode }))
+    }
+
+    fn volume(&self, path: &Path) -> io::Result<Arc<dyn DiskVolume>> {
+        Ok(Arc::new(SimVolume { state: Arc::clone(&self.state), path: path.to_string_lossy().into_owned() }))
     }
 
     fn space(&self, _path: &Path) -> io::Result<DiskSpace> {

@@ -15,6 +15,7 @@ use crate::file_cache::FileCache;
 use crate::file_names::{LOCK_FILE, META_PROPERTIES_FILE};
 use crate::log_directory::LogDirectory;
 use crate::meta_properties::{self, MetaProperties};
+use crate::sync_batch::SyncBatch;
 
 const PROPERTIES_BYTES_MAX: u64 = 64 * 1024;
 
@@ -66,6 +67,7 @@ pub(super) fn open(
                     Uuid::ZERO,
                     last,
                     Arc::clone(files),
+                    None,
                     None,
                 );
                 directory.fail(error);
@@ -167,6 +169,7 @@ fn identify(
             id
         }
     };
+    let volume = disk.volume(taken.path).map_err(|error| StorageError::io("open", taken.path, error))?;
     let last_shutdown = clean_shutdown::take(disk.as_ref(), taken.path)?;
     let directory = LogDirectory::new(
         Arc::clone(disk),
@@ -175,6 +178,7 @@ fn identify(
         last_shutdown,
         Arc::clone(files),
         Some(taken.lock),
+        Some(volume),
     );
     directory.read_checkpoints();
     Ok(directory)
@@ -182,9 +186,13 @@ fn identify(
 
 /// Brings a directory to rest.
 pub(super) fn close(directory: &LogDirectory, broker_epoch: i64) -> Result<(), StorageError> {
-    for log in directory.logs() {
-        log.close_cleanly()?;
+    let logs = directory.logs();
+    let mut batch = SyncBatch::default();
+    for log in &logs {
+        log.prepare_close(&mut batch)?;
     }
+    batch.commit(directory)?;
+    logs.iter().for_each(|log| log.closed());
     directory.checkpoint_recovery_points()?;
     directory.checkpoint_high_watermarks()?;
     directory.checkpoint_log_start_offsets()?;

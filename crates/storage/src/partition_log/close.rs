@@ -2,18 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::PartitionLog;
 use crate::error::StorageError;
 use crate::file_names::{LogFileKind, deleting_directory_name, stray_directory_name};
+use crate::sync_batch::SyncBatch;
 
 impl PartitionLog {
-    /// Brings everything to disk that the next start will trust after a clean stop, and ends appends.
-    pub(crate) fn close_cleanly(self: &Arc<Self>) -> Result<(), StorageError> {
-        self.flush()?;
+    /// Ends appends, writes what the next start will trust after a clean stop, and adds it to what is to be synced.
+    pub(crate) fn prepare_close(self: &Arc<Self>, batch: &mut SyncBatch) -> Result<(), StorageError> {
         let mut state = self.state.lock();
-        if state.is_closed || !state.is_changed {
-            state.is_closed = true;
+        let is_new = self.names_are_unsynced.load(Ordering::Acquire)
+            || self.parent_is_unsynced.load(Ordering::Acquire);
+        let is_due = state.is_changed || is_new || self.synced_end_offset() < self.log_end_offset();
+        if std::mem::replace(&mut state.is_closed, true) || !is_due {
             return Ok(());
         }
         let log_end_offset = self.log_end_offset();
@@ -25,26 +28,27 @@ impl PartitionLog {
             }
             for kind in LogFileKind::OF_SEGMENT {
                 if segment.take_unsynced(kind) {
-                    let synced = segment.file(&self.place, kind).and_then(|file| file.sync_data());
-                    synced.map_err(|source| {
-                        self.write_error("sync", &segment.path(&self.place, kind), source)
-                    })?;
+                    batch.add_file(segment.path(&self.place, kind), || segment.file(&self.place, kind))?;
                 }
             }
         }
         if self.active_segment().is_some() && log_end_offset > self.log_start_offset() {
             self.take_producer_snapshot(&mut state, log_end_offset)?;
         }
+        let (snapshots, epochs) = state.take_side_files();
         drop(state);
-        self.save_side_files()?;
-        let path = self.place.path();
-        if self.names_are_unsynced.swap(false, std::sync::atomic::Ordering::AcqRel) {
-            let synced = self.directory().disk().sync_dir(&path);
-            synced.map_err(|source| self.write_error("sync", &path, source))?;
-        }
-        self.state.lock().is_closed = true;
+        self.add_taken_side_files(batch, &snapshots, epochs.as_deref())?;
+        // Index files may have been created without anything to write to them.
+        self.names_are_unsynced.store(true, Ordering::Release);
+        self.add_names(batch)
+    }
+
+    /// Everything that [`PartitionLog::prepare_close`] has added is durable.
+    pub(crate) fn closed(&self) {
+        let log_end_offset = self.log_end_offset();
+        self.synced_end_offset.store(log_end_offset, Ordering::Release);
+        self.durable_end_offset.store(log_end_offset, Ordering::Release);
         self.release_files();
-        Ok(())
     }
 
     /// Ends every use of the log and renames its directory; the files go after `delay_ms`. `unique` tells several
@@ -94,6 +98,7 @@ impl PartitionLog {
     ) -> Result<(), StorageError> {
         let directory = self.directory();
         let due_ms = now_ms.saturating_add(self.config().file_delete_delay_ms);
+        segment.discard();
         for kind in LogFileKind::OF_SEGMENT {
             let path = segment.path(&self.place, kind);
             let mut renamed = path.as_os_str().to_owned();
@@ -105,8 +110,7 @@ impl PartitionLog {
                 Err(source) => return Err(self.write_error("rename", &path, source)),
             }
         }
-        segment.close_files();
-        self.names_are_unsynced.store(true, std::sync::atomic::Ordering::Release);
+        self.names_are_unsynced.store(true, Ordering::Release);
         Ok(())
     }
 }

@@ -149,6 +149,7 @@ impl PartitionLog {
         let mut state = LogState { snapshots: found.snapshots.clone(), is_changed, ..LogState::default() };
         log.load_segments(&found, now_ms)?;
         log.load_epochs(&mut state)?;
+        let (saved_epochs, were_unsaved) = (state.epochs.clone(), state.epochs_are_unsaved);
         let bases: Vec<i64> = found.logs.iter().map(|(base, _)| *base).collect();
         let reindex_from = match choose_verified(&bases, known.recovery_point, known.was_clean) {
             RecoveryPlan::TrustAll => {
@@ -158,6 +159,8 @@ impl PartitionLog {
             RecoveryPlan::VerifyFrom(index) => log.recover(&mut state, index, known, now_ms)?,
         };
         log.settle_offsets(&mut state, known, now_ms)?;
+        // Verification finds the epochs anew: mostly the same ones.
+        state.epochs_are_unsaved = were_unsaved || state.epochs != saved_epochs;
         log.restore_indexes(&found, reindex_from)?;
         log.drop_stray_snapshots(&mut state, reindex_from)?;
         log.rebuild_producers(&mut state, log.log_end_offset().min(reindex_from), reindex_from, now_ms)?;

@@ -128,6 +128,7 @@ impl PartitionLog {
         }
         self.replay(state, from, reindex_from)?;
         state.producers.set_map_end_offset(self.log_end_offset());
+        state.producers.on_high_watermark_updated(self.high_watermark());
         self.publish_first_unstable_offset(state);
         Ok(())
     }

@@ -120,9 +120,22 @@ impl PartitionLog {
             let result =
                 self.read_once(form, start_offset, max_bytes, upper_bound_offset, at_least_one_batch);
             // Cut under the reader's feet: whatever was read may be from before and after, so it begins again.
-            if self.truncations.load(Ordering::Acquire) == truncations {
-                return result;
+            if self.truncations.load(Ordering::Acquire) != truncations {
+                continue;
             }
+            // A segment that retention took while it was read is no failure of the disk.
+            let log_start_offset = self.log_start_offset();
+            return match result {
+                Err(ReadError::Storage(_)) if start_offset < log_start_offset => {
+                    let log_end_offset = self.log_end_offset();
+                    Err(ReadError::OffsetOutOfRange {
+                        offset: start_offset,
+                        log_start_offset,
+                        log_end_offset,
+                    })
+                }
+                result => result,
+            };
         }
     }
 

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 
 use config::Durability;
 
-use super::PartitionLog;
-use crate::checkpoint;
+use super::{LogState, PartitionLog};
 use crate::disk::OpenMode;
 use crate::error::StorageError;
 use crate::file_names::{LEADER_EPOCH_CHECKPOINT_FILE, LogFileKind, PARTITION_METADATA_FILE, log_file_path};
+use crate::sync_batch::SyncBatch;
 use crate::sync_queue::{self, SyncTicket};
 
 impl PartitionLog {
@@ -32,42 +32,45 @@ impl PartitionLog {
         }
     }
 
-    /// What must be synced for the present end of the log to be durable.
-    pub(crate) fn take_sync_ticket(&self) -> Result<SyncTicket, StorageError> {
+    /// Adds what must be synced for the present end of the log to be durable.
+    pub(crate) fn take_sync_ticket(&self, batch: &mut SyncBatch) -> Result<SyncTicket, StorageError> {
         // Whoever appends from now on schedules again.
         self.sync_is_scheduled.store(false, Ordering::Release);
         let state = self.state.lock();
-        let mut ticket = SyncTicket {
+        let ticket = SyncTicket {
             end_offset: self.log_end_offset(),
             truncations: self.truncations.load(Ordering::Acquire),
-            files: Vec::new(),
-            directories: Vec::new(),
         };
         if state.is_closed {
             return Ok(ticket);
         }
         for segment in self.segments().iter().rev() {
             if segment.take_unsynced(LogFileKind::Log) {
-                let path = segment.path(&self.place, LogFileKind::Log);
-                let file = segment.file(&self.place, LogFileKind::Log);
-                ticket
-                    .files
-                    .push((path.clone(), file.map_err(|error| StorageError::io("open", &path, error))?));
+                batch.add_file(segment.path(&self.place, LogFileKind::Log), || {
+                    segment.file(&self.place, LogFileKind::Log)
+                })?;
             } else if segment.next_offset() <= self.synced_end_offset() {
                 break;
             }
         }
+        self.add_names(batch)?;
+        Ok(ticket)
+    }
+
+    /// Adds the names that are not synced, and with those of a new log its topic id.
+    pub(super) fn add_names(&self, batch: &mut SyncBatch) -> Result<(), StorageError> {
         if self.names_are_unsynced.swap(false, Ordering::AcqRel) {
-            ticket.directories.push(self.place.path());
+            batch.add_directory(self.place.path());
         }
         if self.parent_is_unsynced.swap(false, Ordering::AcqRel) {
             let path = self.place.path().join(PARTITION_METADATA_FILE);
-            if let Ok(file) = self.directory().disk().open(&path, OpenMode::ReadWrite) {
-                ticket.files.push((path, file));
+            if self.topic_id().is_some() {
+                let disk = self.directory().disk();
+                batch.add_file(path.clone(), || disk.open(&path, OpenMode::ReadWrite))?;
             }
-            ticket.directories.push(self.directory().path().to_owned());
+            batch.add_directory(self.directory().path().to_owned());
         }
-        Ok(ticket)
+        Ok(())
     }
 
     /// Publishes what a completed round has made durable.
@@ -108,52 +111,73 @@ impl PartitionLog {
         synced.map_err(|source| self.write_error("sync", &path, source))
     }
 
-    /// Makes durable what recovery trusts below the recovery point (indexes and snapshots of ended segments, leader
-    /// epochs), and returns that recovery point.
-    pub(crate) fn prepare_recovery_point(&self) -> Result<i64, StorageError> {
+    /// Adds what recovery trusts below the recovery point (indexes and snapshots of ended segments, leader epochs)
+    /// and is not durable yet; returns that recovery point.
+    pub(crate) fn prepare_recovery_point(&self, batch: &mut SyncBatch) -> Result<i64, StorageError> {
         let recovery_point = self.synced_end_offset();
         let segments = self.segments();
         let ended = segments.len().saturating_sub(1);
         for segment in segments[..ended].iter().filter(|segment| segment.next_offset() <= recovery_point) {
             for kind in [LogFileKind::OffsetIndex, LogFileKind::TimeIndex, LogFileKind::TransactionIndex] {
-                if !segment.take_unsynced(kind) {
-                    continue;
+                if segment.take_unsynced(kind) {
+                    batch.add_file(segment.path(&self.place, kind), || segment.file(&self.place, kind))?;
                 }
-                let synced = segment.file(&self.place, kind).and_then(|file| file.sync_data());
-                synced
-                    .map_err(|source| self.write_error("sync", &segment.path(&self.place, kind), source))?;
             }
         }
-        self.save_side_files()?;
+        self.add_side_files(batch)?;
         Ok(recovery_point)
     }
 
-    /// Syncs producer snapshots and saves the leader epochs, where they have changed.
-    pub(super) fn save_side_files(&self) -> Result<(), StorageError> {
+    /// Adds producer snapshots and leader epochs, where they have changed.
+    pub(super) fn add_side_files(&self, batch: &mut SyncBatch) -> Result<(), StorageError> {
         let (snapshots, epochs) = {
             let mut state = self.state.lock();
             if state.is_closed {
                 return Ok(());
             }
-            let epochs = state.epochs_are_unsaved.then(|| state.epochs.to_checkpoint());
-            state.epochs_are_unsaved = false;
-            (std::mem::take(&mut state.unsynced_snapshots), epochs)
+            state.take_side_files()
         };
-        let directory = self.place.path();
+        self.add_taken_side_files(batch, &snapshots, epochs.as_deref())
+    }
+
+    pub(super) fn add_taken_side_files(
+        &self,
+        batch: &mut SyncBatch,
+        snapshots: &[i64],
+        epochs: Option<&str>,
+    ) -> Result<(), StorageError> {
+        let path = self.place.path();
         let disk = self.directory().disk();
         for offset in snapshots {
-            let path = log_file_path(&directory, offset, LogFileKind::ProducerSnapshot);
-            match disk.open(&path, OpenMode::ReadWrite).and_then(|file| file.sync_data()) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(self.write_error("sync", &path, source));
-                }
-                _ => {}
+            let path = log_file_path(&path, *offset, LogFileKind::ProducerSnapshot);
+            // Retention may have removed it since.
+            if disk.entry(&path).is_ok_and(|entry| entry.is_some()) {
+                batch.add_file(path.clone(), || disk.open(&path, OpenMode::ReadWrite))?;
             }
         }
         if let Some(epochs) = epochs {
-            let path = directory.join(LEADER_EPOCH_CHECKPOINT_FILE);
-            checkpoint::write_text(disk, &path, &epochs).map_err(|error| self.directory().fail(error))?;
+            batch.add_replacement(
+                self.directory(),
+                path.join(LEADER_EPOCH_CHECKPOINT_FILE),
+                epochs.as_bytes(),
+            )?;
         }
         Ok(())
+    }
+
+    /// Makes producer snapshots and leader epochs durable now.
+    pub(super) fn save_side_files(&self) -> Result<(), StorageError> {
+        let mut batch = SyncBatch::default();
+        self.add_side_files(&mut batch)?;
+        batch.commit(self.directory())
+    }
+}
+
+impl LogState {
+    /// Snapshots not yet synced, and the text of the leader epochs if that is not saved; the caller saves both.
+    pub(super) fn take_side_files(&mut self) -> (Vec<i64>, Option<String>) {
+        let epochs = self.epochs_are_unsaved.then(|| self.epochs.to_checkpoint());
+        self.epochs_are_unsaved = false;
+        (std::mem::take(&mut self.unsynced_snapshots), epochs)
     }
 }

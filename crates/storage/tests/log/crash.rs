@@ -244,3 +244,35 @@ fn a_crash_during_recovery_is_recovered_from() {
         }
     }
 }
+
+#[test]
+fn many_logs_are_made_durable_together() {
+    let config = config();
+    let disk = SimDisk::new();
+    let (manager, _) = start(&disk, Arc::clone(&config)).expect("starts");
+    let create = |partition| manager.get_or_create(TOPIC, partition, None, Arc::clone(&config), NOW_MS);
+    let logs: Vec<_> = (0..60).map(|partition| create(partition).expect("creates")).collect();
+    for round in 1..=20 {
+        for log in &logs {
+            log.append_as_leader(&batch(NOW_MS, &[&[b'x'; 90]]), round, AppendOrigin::Client, NOW_MS)
+                .expect("appends");
+        }
+        let before = disk.operations();
+        manager.sync_pending().expect("syncs");
+        assert_eq!(disk.operations() - before, 1, "one sync of the volume serves everybody");
+    }
+    manager.checkpoint_recovery_points().expect("writes");
+    let check = |image: &SimDisk| {
+        let (manager, report) = start(image, Arc::clone(&config)).expect("starts");
+        assert_eq!((report.opened, report.failed.len()), (60, 0));
+        for log in manager.logs() {
+            assert_eq!(read_all(&log, 0, 20).expect("reads").len(), 20);
+            assert_eq!(log.latest_epoch().map(|entry| entry.epoch), Some(20));
+            assert_eq!(log.end_offset_for_epoch(7).end_offset, 7);
+        }
+        manager.was_clean_shutdown()
+    };
+    assert!(!check(&disk.crash_image(CrashStyle::DropAll)));
+    manager.shutdown(1).expect("stops");
+    assert!(check(&disk.crash_image(CrashStyle::DropAll)), "a clean stop is durable as a whole");
+}

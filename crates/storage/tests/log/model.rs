@@ -196,3 +196,13 @@ fn a_start_that_outlives_unsynced_records_is_where_the_log_goes_on() {
     ]);
     run(operations);
 }
+
+#[test]
+fn a_clean_stop_makes_a_log_without_records_last() {
+    run(vec![
+        Operation::CleanRestart,
+        Operation::Append { records: 1, value_bytes: 0 },
+        Operation::CleanRestart,
+        Operation::Crash { seed: 10594071735842012616 },
+    ]);
+}

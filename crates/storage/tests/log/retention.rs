@@ -104,3 +104,42 @@ fn a_log_can_begin_anew_anywhere() {
     let log = manager.log("t", 0).expect("is there");
     assert_eq!((log.log_start_offset(), log.log_end_offset()), (1000, 1001));
 }
+
+#[test]
+fn readers_and_retention_at_once_never_bring_a_segment_back() {
+    let (disk, manager, log) = filled();
+    let wanted: Vec<i64> = (0..60).collect();
+    let all_read = std::sync::Barrier::new(4);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut served = 0;
+                    let mut pass = || {
+                        for offset in &wanted {
+                            match log.read(*offset, 500, 60, true) {
+                                Ok(result) => served += result.records.len(),
+                                Err(storage::ReadError::OffsetOutOfRange { .. }) => {}
+                                Err(error) => panic!("offset {offset}: {error}"),
+                            }
+                        }
+                    };
+                    pass();
+                    all_read.wait();
+                    while log.log_start_offset() < 50 {
+                        pass();
+                    }
+                    served
+                })
+            })
+            .collect();
+        all_read.wait();
+        for up_to in 1..=50 {
+            log.delete_records_before(up_to, NOW_MS).expect("deletes");
+        }
+        readers.into_iter().for_each(|reader| assert!(reader.join().expect("no panic") > 0));
+    });
+    manager.housekeep(NOW_MS + 60_000);
+    let logs = names(&disk, "/data/t-0").into_iter().filter(|name| name.ends_with(".log"));
+    assert_eq!(logs.count(), log.segment_count());
+}

@@ -92,8 +92,13 @@ fn state_is_the_same_after_a_clean_stop_a_crash_and_a_roll() {
         let (manager, report) = start(&disk, config).expect("starts");
         assert!(report.failed.is_empty(), "{:?}", report.failed);
         let log = manager.log("t", 0).expect("is there");
-        settle(&log);
         assert_eq!(log.log_end_offset(), 8);
+        assert_eq!(
+            log.last_stable_offset(),
+            7,
+            "decided transactions below the saved high watermark are stable"
+        );
+        settle(&log);
         assert_eq!(log.last_stable_offset(), 7);
         let aborted = [AbortedTransaction { producer_id: 1, first_offset: 0 }];
         assert_eq!(
