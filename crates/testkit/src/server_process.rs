@@ -100,17 +100,7 @@ impl ServerProcess {
 
     /// Starts it, again if need be, on the same port and folder.
     pub fn launch(&mut self) -> Result<()> {
-        ensure!(self.child.is_none(), "it runs already");
-        let mut command = self.command();
-        let log = File::options().create(true).append(true).open(self.log_path())?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        // SAFETY: prctl is async-signal-safe and touches no memory of the parent.
-        unsafe {
-            command.pre_exec(|| {
-                set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from)
-            });
-        }
-        self.child = Some(command.spawn().with_context(|| format!("cannot start {command:?}"))?);
+        self.begin_launch()?;
         let deadline = Instant::now() + START_LIMIT;
         while !self.answers() {
             let child = self.child.as_mut().context("it was started")?;
@@ -124,6 +114,22 @@ impl ServerProcess {
             }
             thread::sleep(Duration::from_millis(20));
         }
+        Ok(())
+    }
+
+    /// Starts it as [`Self::launch`] does, but does not wait until it answers.
+    pub fn begin_launch(&mut self) -> Result<()> {
+        ensure!(self.child.is_none(), "it runs already");
+        let mut command = self.command();
+        let log = File::options().create(true).append(true).open(self.log_path())?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        // SAFETY: prctl is async-signal-safe and touches no memory of the parent.
+        unsafe {
+            command.pre_exec(|| {
+                set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from)
+            });
+        }
+        self.child = Some(command.spawn().with_context(|| format!("cannot start {command:?}"))?);
         Ok(())
     }
 
