@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use storage::disk::{DirectoryEntry, Disk, DiskFile, DiskLock, DiskSpace, OpenMode};
+use storage::disk::{DirectoryEntry, Disk, DiskFile, DiskLock, DiskSpace, DiskVolume, OpenMode};
 
 /// Another disk behind a gate. Clones share it.
 #[derive(Clone, Debug)]
@@ -95,6 +95,10 @@ impl Disk for GatedDisk {
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
         self.behind.lock(path)
+    }
+
+    fn volume(&self, path: &Path) -> io::Result<Arc<dyn DiskVolume>> {
+        self.behind.volume(path)
     }
 
     fn space(&self, path: &Path) -> io::Result<DiskSpace> {
