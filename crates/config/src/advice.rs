@@ -85,7 +85,7 @@ pub fn nearest(name: &str) -> Option<&'static str> {
 }
 
 /// How many letters to insert, remove, replace or swap with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

@@ -22,7 +22,7 @@ pub mod properties;
 pub mod reference;
 pub mod topic;
 
-pub use advice::{Warning, nearest, warnings};
+pub use advice::{Warning, distance, nearest, warnings};
 pub use broker::BrokerConfig;
 pub use client_metrics::ClientMetricsConfig;
 pub use endpoint::{Endpoints, Listener, SecurityProtocol};

@@ -1,0 +1,44 @@
+//! A client of Apache Kafka and Klamm in pure Rust.
+//!
+//! [`Client`] is the root: a pool of connections, the cluster's metadata, and [`Client::send`] for any request of the
+//! protocol. It is cheap to clone and may be shared by everything in a process.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), klamm_client::ClientError> {
+//! use klamm_client::{Client, ClientConfig};
+//! let client = Client::connect(ClientConfig::new("localhost:9092")).await?;
+//! for broker in client.metadata().brokers() {
+//!     println!("{broker}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod api_versions;
+mod backoff;
+mod client;
+mod connection;
+mod coordinators;
+mod endpoint;
+mod error;
+mod metadata;
+mod pool;
+mod routing;
+mod settings;
+mod topic_partition;
+mod transport;
+
+pub use api_versions::ApiVersions;
+pub use backoff::{Backoff, Jitter};
+pub use client::{Client, Lane, SendOptions};
+pub use endpoint::Endpoint;
+pub use error::ClientError;
+pub use metadata::{ClusterMetadata, PartitionMetadata, TopicMetadata};
+pub use protocol;
+pub use protocol::{CoordinatorType, ErrorCode, Uuid};
+pub use records;
+pub use settings::{ClientConfig, RecoveryStrategy, read_properties};
+pub use topic_partition::TopicPartition;
+pub use transport::{BoxedStream, ByteStream, Connecting, TcpTransport, Transport};
