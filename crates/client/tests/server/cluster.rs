@@ -6,7 +6,7 @@ use klamm_client::protocol::ApiKey;
 use klamm_client::protocol::messages::{ApiVersionsRequest, FindCoordinatorRequest, MetadataRequest};
 use klamm_client::{Client, ClientConfig, ClientError, CoordinatorType, ErrorCode, TopicPartition};
 
-use super::scenario::{Bench, Scenario};
+use crate::scenario::{Bench, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {

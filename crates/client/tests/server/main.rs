@@ -1,14 +1,12 @@
 //! One list of scenarios against Klamm, and with `KLAMM_TEST_SERVER=kafka` against Apache Kafka.
 
-mod server {
-    pub mod cluster;
-    pub mod scenario;
-}
+mod cluster;
+mod scenario;
 
 use anyhow::{Result, ensure};
-use server::scenario::{Outcome, Scenario, Served};
+use scenario::{Outcome, Scenario, Served};
 
-const SCENARIOS: &[&[Scenario]] = &[server::cluster::SCENARIOS];
+const SCENARIOS: &[&[Scenario]] = &[cluster::SCENARIOS];
 
 #[test]
 fn every_scenario_passes() -> Result<()> {
