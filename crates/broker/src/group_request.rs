@@ -27,5 +27,5 @@ pub(crate) fn shard_context(context: &RequestContext) -> groups::RequestContext 
 
 /// Asks the shard that holds `group_id`.
 pub(crate) async fn ask_group(context: &RequestContext, group_id: &str, request: Request) -> Reply {
-    context.broker.groups.ask(group_id, shard_context(context), request).await
+    context.broker.groups.ask(group_id, (shard_context(context), request)).await
 }

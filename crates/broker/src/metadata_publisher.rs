@@ -112,7 +112,7 @@ impl Follower {
             .map(|topic| groups::DeletedTopic { name: topic.name().to_string(), id: topic.id() })
             .collect();
         if !deleted.is_empty() {
-            self.groups.topics_deleted(&deleted);
+            self.groups.notify(&deleted);
         }
     }
 

@@ -28,9 +28,10 @@ use crate::broker_lifecycle::{BrokerLifecycle, LifecycleError};
 use crate::clock::{Clock, SystemClock};
 use crate::controller_client::ControllerClient;
 use crate::controller_service::ControllerService;
+use crate::coordinator_runtime::CoordinatorSettings;
 use crate::directory_failures::DirectoryFailures;
 use crate::dispatch::Connections;
-use crate::group_coordinator::GroupCoordinator;
+use crate::group_coordinator::{CONSUMER_OFFSETS, GroupCoordinator};
 use crate::metadata_publisher::MetadataPublisher;
 use crate::metadata_view::MetadataView;
 use crate::partitions::Partitions;
@@ -331,11 +332,11 @@ fn group_coordinator(
     metadata: &Arc<MetadataView>,
 ) -> Arc<GroupCoordinator> {
     let groups = &config.groups;
-    GroupCoordinator::new(
-        settings::groups(config),
-        usize::try_from(groups.offsets_load_buffer_size).unwrap_or(usize::MAX),
-        Duration::from_millis(groups.offsets_commit_timeout_ms.unsigned_abs().into()),
-        clock.clone(),
-        metadata.clone(),
-    )
+    let coordinator = CoordinatorSettings {
+        topic: CONSUMER_OFFSETS,
+        loader: "klamm-groups",
+        load_buffer_bytes: usize::try_from(groups.offsets_load_buffer_size).unwrap_or(usize::MAX),
+        commit_timeout: Duration::from_millis(groups.offsets_commit_timeout_ms.unsigned_abs().into()),
+    };
+    GroupCoordinator::new(coordinator, settings::groups(config), clock.clone(), metadata.clone())
 }

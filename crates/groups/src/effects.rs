@@ -1,6 +1,6 @@
 //! Everything a shard can ask for.
 
-use bytes::Bytes;
+pub use coordinator::{CoordinatorRecord, TransactionalWrite};
 use protocol::ErrorCode;
 use protocol::messages::delete_groups_response::DeletableGroupResult;
 use protocol::messages::describe_groups_response::DescribedGroup;
@@ -10,38 +10,8 @@ use protocol::messages::{
     OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse,
 };
 
-use crate::event::RequestId;
-
-/// One record for `__consumer_offsets`, key and value with their version prefixes. No value: a tombstone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CoordinatorRecord {
-    /// The record's key.
-    pub key: Bytes,
-    /// The record's value.
-    pub value: Option<Bytes>,
-}
-
-/// The producer whose transaction the records of one step belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TransactionalWrite {
-    /// The producer's id.
-    pub producer_id: i64,
-    /// The producer's epoch.
-    pub producer_epoch: i16,
-}
-
-/// What a step asks for. Records are appended in order; a reply goes out once these records and everything appended to
-/// the partition before them are committed. If the append fails, the caller sends each held reply's
-/// [`Reply::refused`] instead and unloads the shard, whose state is ahead of the log.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Effects {
-    /// What to append.
-    pub records: Vec<CoordinatorRecord>,
-    /// What to answer. Requests parked earlier may be among them.
-    pub replies: Vec<(RequestId, Reply)>,
-    /// Set when the records are part of a transaction: the batch carries this producer.
-    pub transaction: Option<TransactionalWrite>,
-}
+/// What a step of a group shard asks for.
+pub type Effects = coordinator::Effects<Reply>;
 
 /// An answer, ready to be encoded at the version its request came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +45,6 @@ impl Reply {
     /// group's client understands: a lost leadership or a broken disk is NOT_COORDINATOR, too few replicas or a timeout
     /// COORDINATOR_NOT_AVAILABLE, too large a batch UNKNOWN_SERVER_ERROR.
     pub fn refused(self, append_error: ErrorCode) -> Self {
-        crate::refusal::refuse_reply(self, crate::refusal::append_error_to_client_error(append_error))
+        crate::refusal::refuse_reply(self, coordinator::append_error_to_client_error(append_error))
     }
 }

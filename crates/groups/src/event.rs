@@ -1,5 +1,6 @@
 //! Everything that can happen to a shard.
 
+pub use coordinator::RequestId;
 use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::messages::{
     HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
@@ -9,10 +10,6 @@ use protocol::{ErrorCode, Uuid};
 
 use crate::effects::Reply;
 use crate::refusal::refuse_request;
-
-/// The caller's name for one request; every request is answered exactly once, under this id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestId(pub u64);
 
 /// What a request brings along besides its body.
 #[derive(Debug, Clone, PartialEq, Eq)]

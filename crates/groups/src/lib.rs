@@ -18,21 +18,22 @@
 
 mod classic;
 mod config;
+mod coordinator_shard;
 mod deadlines;
 mod effects;
 mod event;
 mod group;
-mod key_partition;
 mod offsets;
 mod record;
 mod refusal;
 mod replay;
 mod shard;
 
+pub use coordinator::coordinator_key_partition;
+
 pub use config::GroupCoordinatorConfig;
 pub use effects::{CoordinatorRecord, Effects, Reply, TransactionalWrite};
 pub use event::{DeletedTopic, Event, Request, RequestContext, RequestId};
-pub use key_partition::coordinator_key_partition;
 pub use offsets::fetch::{offset_fetch_request_groups, offset_fetch_response};
 pub use replay::{RecordPosition, ReplayWarning};
 pub use shard::GroupShard;

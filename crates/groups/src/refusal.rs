@@ -15,20 +15,6 @@ use crate::effects::Reply;
 use crate::event::Request;
 use crate::offsets::commit::{commit_refusal, commit_transactional_refusal};
 
-/// How a client of a group is told that the log would not take its records.
-pub(crate) fn append_error_to_client_error(error: ErrorCode) -> ErrorCode {
-    match error {
-        ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::RequestTimedOut => {
-            ErrorCode::CoordinatorNotAvailable
-        }
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge | ErrorCode::InvalidFetchSize => {
-            ErrorCode::UnknownServerError
-        }
-        other => other,
-    }
-}
-
 /// Refuses a request that was not looked at.
 pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i16) -> Reply {
     let error_code = error.as_i16();

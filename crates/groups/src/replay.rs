@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+pub use coordinator::RecordPosition;
 use protocol::DecodeError;
 use protocol::coordinator_records::{
     GroupCoordinatorRecord, GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue,
@@ -11,15 +12,6 @@ use protocol::coordinator_records::{
 use crate::classic::{ClassicGroup, replayed_group};
 use crate::group::Group;
 use crate::shard::GroupShard;
-
-/// Where a replayed record stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordPosition {
-    /// The record's offset in the partition.
-    pub offset: i64,
-    /// The producer id of a transactional batch; -1 for any other batch.
-    pub producer_id: i64,
-}
 
 /// Why a record was kept out of a shard. The rest of the partition is not affected.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

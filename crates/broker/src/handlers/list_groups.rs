@@ -17,7 +17,8 @@ pub async fn handle(context: &RequestContext, request: ListGroupsRequest) -> Lis
     }
     for shard in coordinator.ready_shards() {
         let request = Request::ListGroups(request.clone());
-        if let Reply::ListGroups(part) = coordinator.ask_shard(shard, shard_context(context), request).await {
+        if let Reply::ListGroups(part) = coordinator.ask_shard(shard, (shard_context(context), request)).await
+        {
             if part.error_code != ErrorCode::None.as_i16() {
                 return ListGroupsResponse { error_code: part.error_code, ..Default::default() };
             }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 
 use super::{ClassicGroup, ClassicState};
-use crate::key_partition::java_string_hash;
+use coordinator::java_string_hash;
 
 /// How many members know each protocol.
 #[derive(Debug, Default)]

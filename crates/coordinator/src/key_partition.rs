@@ -1,7 +1,7 @@
 //! Which coordinator partition a group, transactional id or share key belongs to.
 
 /// Java's `String.hashCode`: over UTF-16 units, wrapping.
-pub(crate) fn java_string_hash(text: &str) -> i32 {
+pub fn java_string_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 
