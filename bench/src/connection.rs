@@ -16,8 +16,8 @@ use protocol::{ErrorCode, Records, Request};
 use records::BatchBuilder;
 
 /// Versions that name topics and that every client of the last years speaks.
-const PRODUCE_VERSION: i16 = 9;
-const FETCH_VERSION: i16 = 11;
+pub(crate) const PRODUCE_VERSION: i16 = 9;
+pub(crate) const FETCH_VERSION: i16 = 11;
 const CREATE_TOPICS_VERSION: i16 = 5;
 const METADATA_VERSION: i16 = 8;
 
@@ -143,6 +143,17 @@ pub fn produce_frame(
     batch_bytes: usize,
     record_bytes: usize,
 ) -> Result<(Vec<u8>, usize)> {
+    let (batch, count) = batch(batch_bytes, record_bytes);
+    let data =
+        PartitionProduceData { index: partition, records: Some(Records::from(batch)), ..Default::default() };
+    let topic =
+        TopicProduceData { name: topic.to_string(), partition_data: vec![data], ..Default::default() };
+    let request = ProduceRequest { acks, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() };
+    Ok((encode(PRODUCE_VERSION, &request)?, count))
+}
+
+/// A batch of about `batch_bytes`, filled with records of `record_bytes`, and its number of records.
+pub fn batch(batch_bytes: usize, record_bytes: usize) -> (Bytes, usize) {
     let mut builder = BatchBuilder::new(0);
     // Bytes that do not repeat, so that nothing on the way gains from a pattern.
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
@@ -156,15 +167,7 @@ pub fn produce_frame(
         builder.append(1_700_000_000_000, None, Some(&value), &[]);
         count += 1;
     }
-    let data = PartitionProduceData {
-        index: partition,
-        records: Some(Records::from(builder.build())),
-        ..Default::default()
-    };
-    let topic =
-        TopicProduceData { name: topic.to_string(), partition_data: vec![data], ..Default::default() };
-    let request = ProduceRequest { acks, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() };
-    Ok((encode(PRODUCE_VERSION, &request)?, count))
+    (builder.build(), count)
 }
 
 /// What went wrong with a produce, if anything.

@@ -4,6 +4,7 @@
 
 mod closed_loop;
 mod connection;
+mod floor;
 mod load;
 mod open_loop;
 mod report;
@@ -26,11 +27,14 @@ enum Command {
     Compare(rounds::Options),
     /// Puts one load on a running server and prints what came of it as a line of JSON.
     Load(load::Options),
+    /// Serves as little as can be, to measure what no server can do without.
+    Floor(floor::Options),
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Compare(options) => rounds::compare(&options),
         Command::Load(options) => load::run(&options),
+        Command::Floor(options) => floor::run(&options),
     }
 }

@@ -1,0 +1,213 @@
+//! The floor: a server that does for a produce or a fetch only what no server can leave out, to hold Klamm against.
+//!
+//! A produce is received, its CRC-32C computed, appended to a file and answered; a fetch is answered by sendfile from a file
+//! that was filled before. Nothing is parsed beyond the frame's length and API key, nothing is checked, nothing survives.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use clap::Args;
+use protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use protocol::messages::{FetchResponse, ProduceResponse};
+use protocol::{ApiKey, Records};
+use rustix::event::epoll;
+
+use crate::connection::{FETCH_VERSION, PRODUCE_VERSION, batch};
+
+/// Bytes that one read takes at most.
+const READ_BYTES: usize = 64 * 1024;
+/// Bytes behind which the file that is appended to begins again, so that a long run fills no disk.
+const FILE_BYTES: u64 = 1 << 30;
+/// Bytes of the file that fetches read.
+const FETCHED_BYTES: u64 = 256 << 20;
+/// Where a frame's API key stands, and its correlation id, both behind the length.
+const API_KEY: std::ops::Range<usize> = 4..6;
+const CORRELATION_ID: std::ops::Range<usize> = 8..12;
+
+/// What `bench floor` takes.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Where to listen.
+    #[arg(long)]
+    pub address: String,
+    /// The topic that answers name.
+    #[arg(long)]
+    pub topic: String,
+    /// How much a fetch is answered with.
+    #[arg(long, default_value_t = 65_536)]
+    pub fetch_bytes: usize,
+}
+
+struct Floor {
+    appended: File,
+    append_position: u64,
+    fetched: File,
+    fetched_bytes: u64,
+    fetch_position: u64,
+    produce_answer: Vec<u8>,
+    fetch_answer: Vec<u8>,
+    fetch_bytes: usize,
+}
+
+struct Peer {
+    stream: TcpStream,
+    frame: Vec<u8>,
+}
+
+/// Serves until it is killed.
+pub fn run(options: &Options) -> Result<()> {
+    let listener = TcpListener::bind(&options.address)?;
+    let mut floor = Floor::new(options)?;
+    let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let listens = epoll::EventData::new_u64(u64::MAX);
+    epoll::add(&poll, &listener, listens, epoll::EventFlags::IN)?;
+    let mut peers: Vec<Option<Peer>> = Vec::new();
+    let mut ready = Vec::with_capacity(256);
+    loop {
+        ready.clear();
+        epoll::wait(&poll, rustix::buffer::spare_capacity(&mut ready), None)?;
+        for event in &ready {
+            let Ok(index) = usize::try_from(event.data.u64()) else { continue };
+            if event.data.u64() == listens.u64() {
+                let (stream, _) = listener.accept()?;
+                stream.set_nodelay(true)?;
+                stream.set_nonblocking(true)?;
+                let data = epoll::EventData::new_u64(peers.len() as u64);
+                epoll::add(&poll, &stream, data, epoll::EventFlags::IN)?;
+                peers.push(Some(Peer { stream, frame: Vec::new() }));
+                continue;
+            }
+            let Some(slot) = peers.get_mut(index) else { continue };
+            if let Some(peer) = slot.as_mut()
+                && !floor.serve(peer)?
+            {
+                *slot = None;
+            }
+        }
+    }
+}
+
+impl Floor {
+    fn new(options: &Options) -> Result<Self> {
+        let fetched = tempfile::tempfile()?;
+        let (batch, _) = batch(options.fetch_bytes, 1024);
+        let mut fetched_bytes = 0;
+        while fetched_bytes < FETCHED_BYTES {
+            fetched.write_all_at(&batch, fetched_bytes)?;
+            fetched_bytes += batch.len() as u64;
+        }
+        Ok(Floor {
+            appended: tempfile::tempfile()?,
+            append_position: 0,
+            fetched,
+            fetched_bytes,
+            fetch_position: 0,
+            produce_answer: produce_answer(&options.topic)?,
+            fetch_answer: fetch_answer(&options.topic, &batch)?,
+            fetch_bytes: batch.len(),
+        })
+    }
+
+    /// Serves the frames that have arrived; false when the peer has gone.
+    fn serve(&mut self, peer: &mut Peer) -> Result<bool> {
+        loop {
+            let filled = peer.frame.len();
+            peer.frame.resize(filled.max(wanted(&peer.frame)), 0);
+            let target = if filled == peer.frame.len() {
+                peer.frame.resize(filled + READ_BYTES, 0);
+                READ_BYTES
+            } else {
+                peer.frame.len() - filled
+            };
+            match peer.stream.read(&mut peer.frame[filled..]) {
+                Ok(0) => return Ok(false),
+                Ok(read) => {
+                    peer.frame.truncate(filled + read);
+                    while peer.frame.len() >= 4 && peer.frame.len() >= wanted(&peer.frame) {
+                        let end = wanted(&peer.frame);
+                        self.answer(&mut peer.stream, &peer.frame[..end])?;
+                        peer.frame.drain(..end);
+                    }
+                    if read < target && peer.frame.is_empty() {
+                        return Ok(true);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    peer.frame.truncate(filled);
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn answer(&mut self, stream: &mut TcpStream, frame: &[u8]) -> Result<()> {
+        let api_key = i16::from_be_bytes(frame[API_KEY].try_into()?);
+        if api_key == ApiKey::Produce.as_i16() {
+            std::hint::black_box(records::crc32c(frame));
+            self.appended.write_all_at(frame, self.append_position)?;
+            self.append_position = (self.append_position + frame.len() as u64) % FILE_BYTES;
+            self.produce_answer[4..8].copy_from_slice(&frame[CORRELATION_ID]);
+            return Ok(stream.write_all(&self.produce_answer)?);
+        }
+        if api_key != ApiKey::Fetch.as_i16() {
+            bail!("API key {api_key} has no floor");
+        }
+        self.fetch_answer[4..8].copy_from_slice(&frame[CORRELATION_ID]);
+        stream.set_nonblocking(false)?;
+        stream.write_all(&self.fetch_answer)?;
+        let mut position = self.fetch_position;
+        let end = position + self.fetch_bytes as u64;
+        while position < end {
+            let left = usize::try_from(end - position)?;
+            rustix::fs::sendfile(stream.as_fd(), self.fetched.as_fd(), Some(&mut position), left)?;
+        }
+        stream.set_nonblocking(true)?;
+        self.fetch_position = if end >= self.fetched_bytes { 0 } else { end };
+        Ok(())
+    }
+}
+
+/// How long the frame at the beginning of `bytes` is, with its length; 4 while that is not there.
+fn wanted(bytes: &[u8]) -> usize {
+    bytes.first_chunk().map_or(4, |length| 4 + usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0))
+}
+
+fn produce_answer(topic: &str) -> Result<Vec<u8>> {
+    let response = ProduceResponse {
+        responses: vec![TopicProduceResponse {
+            name: topic.to_string(),
+            partition_responses: vec![PartitionProduceResponse::default()],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let encoded = protocol::encode_response(ApiKey::Produce, PRODUCE_VERSION, 0, &response)?;
+    Ok(encoded.to_bytes().context("an answer in memory")?.to_vec())
+}
+
+/// A fetch answer up to its records, behind which nothing follows in this version.
+fn fetch_answer(topic: &str, batch: &Bytes) -> Result<Vec<u8>> {
+    let response = FetchResponse {
+        responses: vec![FetchableTopicResponse {
+            topic: topic.to_string(),
+            partitions: vec![PartitionData {
+                records: Some(Records::from(batch.clone())),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let encoded = protocol::encode_response(ApiKey::Fetch, FETCH_VERSION, 0, &response)?;
+    let mut bytes = encoded.to_bytes().context("an answer in memory")?.to_vec();
+    bytes.truncate(bytes.len() - batch.len());
+    Ok(bytes)
+}
