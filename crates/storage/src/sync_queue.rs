@@ -17,7 +17,7 @@ use crate::partition_log::PartitionLog;
 use crate::sync_batch::SyncBatch;
 
 /// From the beginning of one round to that of the next, unless somebody waits for it.
-const ROUND_DISTANCE: Duration = Duration::from_millis(2);
+const ROUND_DISTANCE: Duration = Duration::from_millis(10);
 
 /// The logs that wait for a sync.
 #[derive(Default)]
