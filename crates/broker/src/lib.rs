@@ -9,6 +9,7 @@ mod broker_lifecycle;
 mod clock;
 mod context;
 mod controller_client;
+mod controller_reports;
 mod controller_service;
 mod coordinator_log;
 mod coordinator_runtime;

@@ -5,16 +5,22 @@
 use std::sync::Arc;
 
 use metadata::{
-    ConfigResourceType, LocalReplica, MetadataDelta, MetadataImage, MetadataLoader, Provenance, Publication,
+    ConfigResourceType, LocalReplica, MetadataDelta, MetadataImage, MetadataLoader, PartitionRegistration,
+    Provenance, Publication,
 };
 use parking_lot::Mutex;
 use quorum::{CommittedBatch, LoadedSnapshot, MetadataStateMachine, SnapshotRecords};
 use tracing::{error, info};
 
 use crate::broker_config::DynamicBrokerConfig;
+use crate::controller_reports::ControllerReports;
 use crate::group_coordinator::{CONSUMER_OFFSETS, GroupCoordinator};
 use crate::metadata_view::MetadataView;
+use crate::partition::Partition;
 use crate::partitions::Partitions;
+
+/// A replica of this broker and what the metadata says of it.
+type ReplicaHere = (Arc<Partition>, Arc<PartitionRegistration>);
 
 /// Follows the metadata log for one broker. Clones share it.
 #[derive(Clone)]
@@ -29,6 +35,7 @@ struct Follower {
     partitions: Arc<Partitions>,
     groups: Arc<GroupCoordinator>,
     config: Arc<DynamicBrokerConfig>,
+    reports: Arc<ControllerReports>,
     /// Whether partitions follow the image already: not before the logs are loaded.
     is_live: bool,
 }
@@ -41,9 +48,11 @@ impl MetadataPublisher {
         partitions: Arc<Partitions>,
         groups: Arc<GroupCoordinator>,
         config: Arc<DynamicBrokerConfig>,
+        reports: Arc<ControllerReports>,
     ) -> Self {
         let loader = MetadataLoader::new(MetadataImage::empty());
-        let follower = Follower { node_id, loader, metadata, partitions, groups, config, is_live: false };
+        let follower =
+            Follower { node_id, loader, metadata, partitions, groups, config, reports, is_live: false };
         MetadataPublisher { follower: Arc::new(Mutex::new(follower)) }
     }
 
@@ -55,6 +64,7 @@ impl MetadataPublisher {
         follower.partitions.set_strays_aside(&image);
         let delta = MetadataDelta::between(&MetadataImage::empty(), &image);
         follower.publish(Publication { delta, image });
+        follower.partitions.all_known();
     }
 
     /// The offset of a metadata transaction that nobody has ended.
@@ -66,11 +76,16 @@ impl MetadataPublisher {
 impl Follower {
     fn publish(&self, publication: Publication) {
         let Publication { delta, image } = publication;
+        let mut here = Vec::new();
         if self.is_live {
             self.apply_configs(&delta, &image);
-            self.apply_topics(&delta, &image);
+            self.apply_topics(&delta, &image, &mut here);
         }
         self.metadata.publish(Arc::new(image));
+        // Afterwards: reports are worked out from the image.
+        for (partition, registration) in here {
+            self.reports.look_at(self.node_id, &partition, &registration);
+        }
     }
 
     fn apply_configs(&self, delta: &MetadataDelta, image: &MetadataImage) {
@@ -88,7 +103,8 @@ impl Follower {
         }
     }
 
-    fn apply_topics(&self, delta: &MetadataDelta, image: &MetadataImage) {
+    /// Adds the replicas that have come here or changed to `here`.
+    fn apply_topics(&self, delta: &MetadataDelta, image: &MetadataImage, here: &mut Vec<ReplicaHere>) {
         let Some(topics) = delta.topics() else { return };
         let local = topics.local_changes(self.node_id);
         for (topic, topic_id, index) in &local.deletes {
@@ -101,10 +117,12 @@ impl Follower {
             if replica.topic == CONSUMER_OFFSETS {
                 self.groups.partition_lost(replica.partition);
             }
-            self.partitions.follow(replica, image);
+            let followed = self.partitions.follow(replica, image);
+            here.extend(followed.map(|partition| (partition, replica.registration.clone())));
         }
         for replica in &local.leaders {
-            self.lead(replica, image);
+            let led = self.lead(replica, image);
+            here.extend(led.map(|partition| (partition, replica.registration.clone())));
         }
         let deleted: Vec<_> = topics
             .deleted()
@@ -116,13 +134,14 @@ impl Follower {
         }
     }
 
-    fn lead(&self, replica: &LocalReplica, image: &MetadataImage) {
-        let Some(partition) = self.partitions.lead(replica, image) else { return };
+    fn lead(&self, replica: &LocalReplica, image: &MetadataImage) -> Option<Arc<Partition>> {
+        let partition = self.partitions.lead(replica, image)?;
         if replica.topic == CONSUMER_OFFSETS && replica.new_leader_epoch {
             let (groups, epoch) = (self.groups.clone(), replica.registration.leader_epoch);
             groups.partition_lost(replica.partition);
-            groups.begin_loading(partition, epoch);
+            groups.begin_loading(partition.clone(), epoch);
         }
+        Some(partition)
     }
 }
 

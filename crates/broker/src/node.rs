@@ -27,6 +27,7 @@ use crate::broker_config::DynamicBrokerConfig;
 use crate::broker_lifecycle::{BrokerLifecycle, LifecycleError};
 use crate::clock::{Clock, SystemClock};
 use crate::controller_client::ControllerClient;
+use crate::controller_reports::ControllerReports;
 use crate::controller_service::ControllerService;
 use crate::coordinator_runtime::CoordinatorSettings;
 use crate::directory_failures::DirectoryFailures;
@@ -94,6 +95,7 @@ struct StartedBroker {
     broker: Arc<Broker>,
     lifecycle: BrokerLifecycle,
     broker_epoch: i64,
+    reports: Arc<ControllerReports>,
     background: Vec<JoinHandle<()>>,
     stopping: watch::Sender<bool>,
     directory_failures: watch::Receiver<usize>,
@@ -156,12 +158,14 @@ impl Node {
             clock.clone(),
         ));
         let groups = group_coordinator(&config, &clock, &metadata);
+        let reports = Arc::new(ControllerReports::default());
         let publisher = MetadataPublisher::new(
             node_id,
             metadata.clone(),
             partitions.clone(),
             groups.clone(),
             dynamic_config.clone(),
+            reports.clone(),
         );
         let quorum = assembly::start_quorum(&config, disk, &logs, &clock, publisher.clone())?;
         // Topics inherit what was altered before the last stop.
@@ -198,15 +202,30 @@ impl Node {
             quorum,
             groups,
         });
-        Ok(StartedBroker { broker, lifecycle, broker_epoch, background, stopping, directory_failures })
+        Ok(StartedBroker {
+            broker,
+            lifecycle,
+            broker_epoch,
+            reports,
+            background,
+            stopping,
+            directory_failures,
+        })
     }
 
     fn open(&mut self) -> Result<(), NodeError> {
-        let StartedBroker { broker, lifecycle, broker_epoch, directory_failures, .. } = &self.started;
+        let StartedBroker { broker, lifecycle, broker_epoch, reports, directory_failures, .. } =
+            &self.started;
         if let Some(core) = self.server.cores().first() {
             let (groups, failing, epoch) = (broker.groups.clone(), broker.clone(), *broker_epoch);
             let (lifecycle, failures) = (lifecycle.clone(), directory_failures.clone());
             let told = failures.clone();
+            let (reports, reporting) = (reports.clone(), broker.clone());
+            core.spawn(move || async move {
+                let Broker { node_id, partitions, metadata, controller, .. } = &*reporting;
+                let (partitions, metadata) = (partitions.clone(), metadata.clone());
+                reports.run((*node_id, epoch), partitions, metadata, controller.clone()).await;
+            });
             core.spawn(move || async move { groups.run_deadlines().await });
             core.spawn(move || async move { lifecycle.run(epoch, told).await });
             core.spawn(move || async move { give_up_failed_directories(&failing, failures).await });

@@ -1,10 +1,11 @@
 //! The partitions whose replicas lie on this broker, by name and by id.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use config::TopicConfig;
 use hashbrown::{HashMap, HashSet};
-use metadata::{LocalReplica, MetadataImage};
+use metadata::{LocalReplica, MetadataImage, directory_id};
 use parking_lot::RwLock;
 use protocol::{ErrorCode, Uuid};
 use replica::Leadership;
@@ -52,6 +53,8 @@ pub struct Partitions {
     config: Arc<DynamicBrokerConfig>,
     clock: Arc<dyn Clock>,
     held: RwLock<Held>,
+    /// Whether the replicas of the last run are here: what comes later is new.
+    are_all_known: AtomicBool,
 }
 
 #[derive(Default)]
@@ -71,7 +74,15 @@ impl Partitions {
         config: Arc<DynamicBrokerConfig>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Partitions { node_id, logs, metadata, config, clock, held: RwLock::default() }
+        Partitions {
+            node_id,
+            logs,
+            metadata,
+            config,
+            clock,
+            held: RwLock::default(),
+            are_all_known: AtomicBool::new(false),
+        }
     }
 
     /// The partition of this topic name, if its replica is here.
@@ -100,6 +111,16 @@ impl Partitions {
                 Err(held.missing(self.metadata.image().topics.by_id(topic_id).map(Arc::as_ref), partition))
             }
         }
+    }
+
+    /// The replica that is here, even if its log directory has failed.
+    pub fn replica(&self, topic_id: Uuid, partition: i32) -> Option<Arc<Partition>> {
+        self.held.read().by_id.get(&topic_id)?.get(&partition).cloned()
+    }
+
+    /// From now on a replica that the metadata brings and that is in no directory yet may be new.
+    pub fn all_known(&self) {
+        self.are_all_known.store(true, Ordering::Release);
     }
 
     /// Every partition here.
@@ -131,11 +152,11 @@ impl Partitions {
         Some(partition)
     }
 
-    /// Keeps the replica without leading it.
-    pub fn follow(&self, replica: &LocalReplica, image: &MetadataImage) {
-        if let Some(partition) = self.obtain(replica, image) {
-            partition.resign();
-        }
+    /// Keeps the replica without leading it. None when its log directory does not let us.
+    pub fn follow(&self, replica: &LocalReplica, image: &MetadataImage) -> Option<Arc<Partition>> {
+        let partition = self.obtain(replica, image)?;
+        partition.resign();
+        Some(partition)
     }
 
     fn obtain(&self, replica: &LocalReplica, image: &MetadataImage) -> Option<Arc<Partition>> {
@@ -178,6 +199,10 @@ impl Partitions {
     ) -> Result<Arc<PartitionLog>, StorageError> {
         let config = Arc::new(self.topic_config(&replica.topic, image));
         let (topic, partition, id) = (replica.topic.as_str(), replica.partition, replica.topic_id);
+        if self.logs.log(topic, partition).is_none() && self.may_be_offline(replica) {
+            let reason = format!("the log of {topic}-{partition} may lie in a directory that is offline");
+            return Err(StorageError::Closed(reason));
+        }
         let log = self.logs.get_or_create(topic, partition, Some(id), config.clone(), self.clock.now_ms())?;
         match log.topic_id() {
             Some(other) if other != id => {
@@ -191,6 +216,20 @@ impl Partitions {
         }
         log.set_config(config);
         Ok(log)
+    }
+
+    /// Whether a directory that is offline may hold the replica: a log begun anew elsewhere would hide what it holds.
+    fn may_be_offline(&self, replica: &LocalReplica) -> bool {
+        let directories = self.logs.directories();
+        if !directories.iter().any(|directory| directory.is_offline()) {
+            return false;
+        }
+        let assigned = replica.registration.directory(self.node_id).unwrap_or(directory_id::UNASSIGNED);
+        if directory_id::is_reserved(assigned) {
+            return assigned == directory_id::LOST
+                || !(replica.is_new && self.are_all_known.load(Ordering::Acquire));
+        }
+        !directories.iter().any(|directory| directory.id() == assigned && !directory.is_offline())
     }
 
     /// Sets logs aside that the metadata does not know: their topics were deleted while the broker was down, or before it could

@@ -10,5 +10,7 @@ mod durability;
 mod group_state;
 #[path = "node/harness.rs"]
 mod harness;
+#[path = "node/replicas_reported.rs"]
+mod replicas_reported;
 #[path = "node/restarts.rs"]
 mod restarts;

@@ -107,7 +107,12 @@ pub(super) fn registration(
             })
             .collect(),
         rack: config.node.broker_rack.clone(),
-        log_dirs: logs.directories().iter().map(|directory| directory.id()).collect(),
+        log_dirs: logs
+            .directories()
+            .iter()
+            .filter(|directory| !directory.is_offline())
+            .map(|directory| directory.id())
+            .collect(),
         previous_broker_epoch: logs.previous_broker_epoch().unwrap_or(-1),
         ..Default::default()
     }
