@@ -176,9 +176,7 @@ impl Node {
         let (controller, thread) =
             start_controller(&config, &logs, &quorum, &publisher, &metadata, &clock, stopped.clone())?;
         let background = vec![thread, assembly::housekeeping(logs.clone(), clock.clone(), stopped)?];
-        let heartbeat = Duration::from_millis(config.node.broker_heartbeat_interval_ms.unsigned_abs().into());
-        let lifecycle =
-            BrokerLifecycle::new(node_id, controller.clone(), metadata.clone(), logs.clone(), heartbeat);
+        let lifecycle = lifecycle(&config, &controller, &metadata, &logs);
         let broker_epoch = lifecycle.join(assembly::registration(&config, &logs, server)).await?;
         // From here on partitions are led in the epochs that the registration gave them.
         publisher.go_live();
@@ -189,10 +187,7 @@ impl Node {
             clock,
             topic_creation: TopicCreation::new(controller.clone(), metadata.clone(), dynamic_config.clone()),
             producer_ids: ProducerIds::new(node_id, controller.clone()),
-            fetch_sessions: Mutex::new(FetchSessions::new(
-                usize::try_from(config.replication.max_incremental_fetch_session_cache_slots).unwrap_or(0),
-                FETCH_SESSION_MIN_EVICTION_MS,
-            )),
+            fetch_sessions: Mutex::new(fetch_sessions(&config)),
             listeners_without_address: settings::listeners_without_address(&config),
             dynamic_config,
             metadata,
@@ -343,6 +338,21 @@ async fn give_up_failed_directories(broker: &Broker, mut failures: watch::Receiv
             return;
         }
     }
+}
+
+fn lifecycle(
+    config: &BrokerConfig,
+    controller: &ControllerClient,
+    metadata: &Arc<MetadataView>,
+    logs: &Arc<LogManager>,
+) -> BrokerLifecycle {
+    let heartbeat = Duration::from_millis(config.node.broker_heartbeat_interval_ms.unsigned_abs().into());
+    BrokerLifecycle::new(config.node.node_id, controller.clone(), metadata.clone(), logs.clone(), heartbeat)
+}
+
+fn fetch_sessions(config: &BrokerConfig) -> FetchSessions {
+    let slots = usize::try_from(config.replication.max_incremental_fetch_session_cache_slots).unwrap_or(0);
+    FetchSessions::new(slots, FETCH_SESSION_MIN_EVICTION_MS)
 }
 
 fn group_coordinator(
