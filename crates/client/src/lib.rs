@@ -16,6 +16,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod settings;
+
 mod api_versions;
 mod backoff;
 mod client;
@@ -23,10 +26,11 @@ mod connection;
 mod coordinators;
 mod endpoint;
 mod error;
+mod group_offsets;
 mod metadata;
 mod pool;
+mod producer;
 mod routing;
-mod settings;
 mod topic_partition;
 mod transport;
 
@@ -35,7 +39,12 @@ pub use backoff::{Backoff, Jitter};
 pub use client::{Client, Lane, SendOptions};
 pub use endpoint::Endpoint;
 pub use error::ClientError;
+pub use group_offsets::{ConsumerGroupMetadata, OffsetAndMetadata};
 pub use metadata::{ClusterMetadata, PartitionMetadata, TopicMetadata};
+pub use producer::{
+    Acks, Delivery, Partitioner, Partitioning, Producer, ProducerConfig, ProducerRecord, RecordMetadata,
+    Transaction, murmur2, partition_for_key,
+};
 pub use protocol;
 pub use protocol::{CoordinatorType, ErrorCode, Uuid};
 pub use records;

@@ -66,12 +66,7 @@ impl Client {
         topics: impl IntoIterator<Item = &'a str>,
         may_create: bool,
     ) -> Result<Arc<ClusterMetadata>, ClientError> {
-        let now_ms = self.now_ms();
-        let mut in_use = self.inner.topics_in_use.lock();
-        for topic in topics {
-            in_use.insert(Arc::from(topic), now_ms);
-        }
-        drop(in_use);
+        topics.into_iter().for_each(|topic| self.use_topic(topic));
         self.refresh(Wanted::InUse, may_create).await
     }
 

@@ -1,12 +1,13 @@
 //! One list of scenarios against Klamm, and with `KLAMM_TEST_SERVER=kafka` against Apache Kafka.
 
 mod cluster;
+mod producer;
 mod scenario;
 
 use anyhow::{Result, ensure};
 use scenario::{Outcome, Scenario, Served};
 
-const SCENARIOS: &[&[Scenario]] = &[cluster::SCENARIOS];
+const SCENARIOS: &[&[Scenario]] = &[cluster::SCENARIOS, producer::SCENARIOS];
 
 #[test]
 fn every_scenario_passes() -> Result<()> {
@@ -18,7 +19,7 @@ fn every_scenario_passes() -> Result<()> {
         match served.run(scenario) {
             Outcome::Passed => passed += 1,
             Outcome::NotServed(api) => println!("not served yet: {} needs {api}", scenario.name),
-            Outcome::Failed(reason) => failed.push(format!("{}: {reason:?}", scenario.name)),
+            Outcome::Failed(reason) => failed.push(format!("{}: {reason:#}", scenario.name)),
         }
     }
     println!("{passed} scenarios passed against {:?}", served.product());
