@@ -94,17 +94,23 @@ pub async fn values(bench: &Bench, topic: &str, partition: i32, is_committed: bo
         let mut response = bench.client.send(leader, &request).await?;
         let mut data = response.responses.remove(0).partitions.remove(0);
         ClientError::check(ApiKey::Fetch, data.error_code, None)?;
-        let aborted = data.aborted_transactions.take().unwrap_or_default();
+        let mut aborted = data.aborted_transactions.take().unwrap_or_default();
+        aborted.sort_by_key(|range| range.first_offset);
         let bytes = data.records.take().and_then(|records| records.to_bytes()).unwrap_or_default();
         let before = offset;
         for batch in batches(&bytes) {
             let batch = batch?;
             offset = batch.header.next_offset();
-            let is_aborted = aborted.iter().any(|range| {
-                range.producer_id == batch.header.producer_id
-                    && range.first_offset <= batch.header.base_offset
+            let producer_id = batch.header.producer_id;
+            let range = aborted.iter().position(|range| {
+                range.producer_id == producer_id && range.first_offset <= batch.header.base_offset
             });
-            if batch.header.is_control() || (is_aborted && batch.header.is_transactional()) {
+            if batch.header.is_control() {
+                // A marker ends its producer's oldest transaction.
+                range.map(|index| aborted.remove(index));
+                continue;
+            }
+            if range.is_some() && batch.header.is_transactional() {
                 continue;
             }
             for record in batch.records(1 << 24)? {
