@@ -92,17 +92,6 @@ impl ClusterMetadata {
     pub(crate) fn without_brokers(&self) -> Self {
         Self { brokers: std::collections::BTreeMap::new(), controller_id: None, ..self.clone() }
     }
-
-    /// This state without some topics.
-    pub(crate) fn without_topics(&self, names: &[Arc<str>]) -> Self {
-        let mut next = self.clone();
-        for name in names {
-            if let Some(topic) = next.topics.remove(name) {
-                next.names.remove(&topic.id);
-            }
-        }
-        next
-    }
 }
 
 fn broker(broker: MetadataResponseBroker) -> Option<(i32, Arc<Endpoint>)> {
@@ -174,6 +163,6 @@ mod tests {
         assert!(first.with_leader(&topic_partition, 3, 6, None).is_none());
         assert_eq!(leader(&first.with_leader(&topic_partition, 2, 6, None).unwrap()), Some((2, 6)));
         assert_eq!(first.topic_name(Uuid::from_u128(1)).map(|name| &**name), Some("t"));
-        assert!(first.without_topics(&["t".into()]).topic("t").is_none());
+        assert!(first.without_brokers().leader(&topic_partition).is_none());
     }
 }
