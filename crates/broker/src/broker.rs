@@ -16,6 +16,7 @@ use crate::group_coordinator::GroupCoordinator;
 use crate::metadata_view::MetadataView;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
+use crate::share_partitions::SharePartitions;
 use crate::topic_creation::TopicCreation;
 
 /// One broker.
@@ -40,6 +41,8 @@ pub struct Broker {
     pub quorum: QuorumHandle,
     /// The groups that are coordinated here.
     pub groups: Arc<GroupCoordinator>,
+    /// The partitions that are shared out here.
+    pub shared: Arc<SharePartitions>,
     /// Creates topics that somebody asks for by name.
     pub topic_creation: TopicCreation,
     /// Ids for idempotent producers.
@@ -54,6 +57,11 @@ impl Broker {
     /// The settings now.
     pub fn config(&self) -> Arc<BrokerConfig> {
         self.dynamic_config.current()
+    }
+
+    /// Whether the cluster has share groups: `share.version` is finalised.
+    pub fn supports_share_groups(&self) -> bool {
+        self.metadata.image().features.level("share.version") >= 1
     }
 
     /// Whether `listener` advertises no address of its own.

@@ -283,6 +283,10 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
         let Effects { records, replies, actions, transaction } = effects;
         match coordinator_log::append(&shard.partition, shard.leader_epoch, &records, transaction, now_ms) {
             Ok(committed_at) => {
+                if !records.is_empty() {
+                    let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
+                    engine.appended(committed_at.saturating_sub(count));
+                }
                 self.hold(state, replies, committed_at);
                 if !actions.is_empty() {
                     self.due.push(Due { shard: shard.clone(), committed_at, actions });

@@ -41,6 +41,13 @@ impl ConnectionHandlerFactory for Connections {
     }
 }
 
+impl Drop for Connection {
+    /// A share session ends with its connection: what its member holds is for others.
+    fn drop(&mut self) {
+        self.broker.shared.disconnected(self.info.id);
+    }
+}
+
 impl ConnectionHandler for Connection {
     async fn handle(&mut self, frame: Bytes) -> Outcome {
         let frame = match protocol::decode_request_frame(frame) {

@@ -13,6 +13,7 @@ mod create_topics;
 mod delete_acls;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_state;
 mod delete_topics;
 mod describe_acls;
 mod describe_client_quotas;
@@ -30,6 +31,7 @@ mod find_coordinator;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod initialize_share_group_state;
 mod join_group;
 mod leave_group;
 mod list_config_resources;
@@ -42,8 +44,13 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 pub(crate) mod produce;
+mod read_share_group_state;
+mod read_share_group_state_summary;
+mod share_acknowledge;
+pub(crate) mod share_fetch;
 mod sync_group;
 mod update_features;
+mod write_share_group_state;
 
 use network::Outcome;
 use protocol::wire::Request;
@@ -78,6 +85,7 @@ served! {
     DeleteAcls => delete_acls,
     DeleteGroups => delete_groups,
     DeleteRecords => delete_records,
+    DeleteShareGroupState => delete_share_group_state,
     DeleteTopics => delete_topics,
     DescribeAcls => describe_acls,
     DescribeClientQuotas => describe_client_quotas,
@@ -95,6 +103,7 @@ served! {
     Heartbeat => heartbeat,
     IncrementalAlterConfigs => incremental_alter_configs,
     InitProducerId => init_producer_id,
+    InitializeShareGroupState => initialize_share_group_state,
     JoinGroup => join_group,
     LeaveGroup => leave_group,
     ListConfigResources => list_config_resources,
@@ -106,8 +115,13 @@ served! {
     OffsetDelete => offset_delete,
     OffsetFetch => offset_fetch,
     OffsetForLeaderEpoch => offset_for_leader_epoch,
+    ReadShareGroupState => read_share_group_state,
+    ReadShareGroupStateSummary => read_share_group_state_summary,
+    ShareAcknowledge => share_acknowledge,
+    ShareFetch => share_fetch,
     SyncGroup => sync_group,
     UpdateFeatures => update_features,
+    WriteShareGroupState => write_share_group_state,
 }
 
 async fn answer<R, H>(context: RequestContext, frame: RequestFrame, handle: H) -> Outcome

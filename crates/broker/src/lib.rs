@@ -27,6 +27,10 @@ mod partition;
 mod partitions;
 mod producer_ids;
 mod settings;
+mod share_acknowledgements;
+mod share_coordinator;
+mod share_partitions;
+mod share_state_request;
 mod topic_creation;
 
 pub use clock::{Clock, SystemClock};

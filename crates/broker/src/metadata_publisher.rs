@@ -18,6 +18,7 @@ use crate::group_coordinator::{CONSUMER_OFFSETS, GroupCoordinator};
 use crate::metadata_view::MetadataView;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
+use crate::share_coordinator::{SHARE_GROUP_STATE, ShareCoordinator};
 
 /// A replica of this broker and what the metadata says of it.
 type ReplicaHere = (Arc<Partition>, Arc<PartitionRegistration>);
@@ -34,6 +35,7 @@ struct Follower {
     metadata: Arc<MetadataView>,
     partitions: Arc<Partitions>,
     groups: Arc<GroupCoordinator>,
+    share: Arc<ShareCoordinator>,
     config: Arc<DynamicBrokerConfig>,
     reports: Arc<ControllerReports>,
     /// Whether partitions follow the image already: not before the logs are loaded.
@@ -47,12 +49,22 @@ impl MetadataPublisher {
         metadata: Arc<MetadataView>,
         partitions: Arc<Partitions>,
         groups: Arc<GroupCoordinator>,
+        share: Arc<ShareCoordinator>,
         config: Arc<DynamicBrokerConfig>,
         reports: Arc<ControllerReports>,
     ) -> Self {
         let loader = MetadataLoader::new(MetadataImage::empty());
-        let follower =
-            Follower { node_id, loader, metadata, partitions, groups, config, reports, is_live: false };
+        let follower = Follower {
+            node_id,
+            loader,
+            metadata,
+            partitions,
+            groups,
+            share,
+            config,
+            reports,
+            is_live: false,
+        };
         MetadataPublisher { follower: Arc::new(Mutex::new(follower)) }
     }
 
@@ -111,6 +123,9 @@ impl Follower {
             if topic == CONSUMER_OFFSETS {
                 self.groups.partition_lost(*index);
             }
+            if topic == SHARE_GROUP_STATE {
+                self.share.partition_lost(*index);
+            }
             self.partitions.delete(topic, *topic_id, *index);
         }
         for replica in &local.followers {
@@ -131,6 +146,7 @@ impl Follower {
             .collect();
         if !deleted.is_empty() {
             self.groups.notify(&deleted);
+            self.share.notify(&deleted.iter().map(|topic| topic.id).collect());
         }
     }
 

@@ -35,9 +35,10 @@ use crate::dispatch::Connections;
 use crate::group_coordinator::{CONSUMER_OFFSETS, GroupCoordinator};
 use crate::metadata_publisher::MetadataPublisher;
 use crate::metadata_view::MetadataView;
-use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::settings;
+use crate::share_coordinator::{self, ShareState, share_coordinator};
+use crate::share_partitions::SharePartitions;
 use crate::topic_creation::TopicCreation;
 
 /// How long a stop waits for requests under way, and for the controller's leave.
@@ -150,20 +151,16 @@ impl Node {
         logs.set_directory_observer(Arc::new(failures));
         let dynamic_config = Arc::new(DynamicBrokerConfig::new(node_id, config.clone()));
         let metadata = Arc::new(MetadataView::default());
-        let partitions = Arc::new(Partitions::new(
-            node_id,
-            logs.clone(),
-            metadata.clone(),
-            dynamic_config.clone(),
-            clock.clone(),
-        ));
+        let partitions = assembly::partitions(node_id, &logs, &metadata, &dynamic_config, &clock);
         let groups = group_coordinator(&config, &clock, &metadata);
+        let share = share_coordinator(&config, &clock, &metadata);
         let reports = Arc::new(ControllerReports::default());
         let publisher = MetadataPublisher::new(
             node_id,
             metadata.clone(),
             partitions.clone(),
             groups.clone(),
+            share.clone(),
             dynamic_config.clone(),
             reports.clone(),
         );
@@ -181,11 +178,14 @@ impl Node {
         // From here on partitions are led in the epochs that the registration gave them.
         publisher.go_live();
 
+        let topics = || TopicCreation::new(controller.clone(), metadata.clone(), dynamic_config.clone());
+        let share_state = ShareState::new(share, metadata.clone(), topics());
         let broker = Arc::new(Broker {
             node_id,
             cluster_id: logs.cluster_id().to_string(),
+            shared: SharePartitions::new(&partitions, &metadata, &dynamic_config, &clock, share_state),
             clock,
-            topic_creation: TopicCreation::new(controller.clone(), metadata.clone(), dynamic_config.clone()),
+            topic_creation: topics(),
             producer_ids: ProducerIds::new(node_id, controller.clone()),
             fetch_sessions: Mutex::new(fetch_sessions(&config)),
             listeners_without_address: settings::listeners_without_address(&config),
@@ -222,6 +222,8 @@ impl Node {
                 reports.run((*node_id, epoch), partitions, metadata, controller.clone()).await;
             });
             core.spawn(move || async move { groups.run_deadlines().await });
+            let sharing = broker.clone();
+            core.spawn(move || async move { share_coordinator::run(sharing).await });
             core.spawn(move || async move { lifecycle.run(epoch, told).await });
             core.spawn(move || async move { give_up_failed_directories(&failing, failures).await });
         }
@@ -334,6 +336,7 @@ async fn give_up_failed_directories(broker: &Broker, mut failures: watch::Receiv
     loop {
         broker.partitions.wake_offline();
         broker.groups.directory_failed();
+        broker.shared.state().coordinator.directory_failed();
         if failures.changed().await.is_err() {
             return;
         }

@@ -12,6 +12,7 @@ use crate::broker_config::DynamicBrokerConfig;
 use crate::controller_client::ControllerClient;
 use crate::group_coordinator::CONSUMER_OFFSETS;
 use crate::metadata_view::MetadataView;
+use crate::share_coordinator::SHARE_GROUP_STATE;
 
 /// Asks the controller for topics that are missing.
 pub struct TopicCreation {
@@ -39,18 +40,21 @@ impl TopicCreation {
             .iter()
             .filter(|name| image.topics.by_name(name).is_none())
             .filter(|name| controller::topics::names::check(name).is_ok())
-            .filter(|name| config.topics.auto_create_topics_enable || **name == CONSUMER_OFFSETS)
+            .filter(|name| {
+                config.topics.auto_create_topics_enable
+                    || matches!(**name, CONSUMER_OFFSETS | SHARE_GROUP_STATE)
+            })
             .map(|name| self.topic(name))
             .collect();
         if missing.is_empty() { BTreeMap::new() } else { self.create(missing).await }
     }
 
-    /// Creates the topic of committed offsets, whatever `auto.create.topics.enable` says.
+    /// Creates a coordinator's topic, whatever `auto.create.topics.enable` says.
     ///
     /// # Errors
     /// The controller's.
-    pub async fn create_consumer_offsets(&self) -> Result<(), ErrorCode> {
-        match self.create(vec![self.topic(CONSUMER_OFFSETS)]).await.into_values().next() {
+    pub async fn create_internal(&self, name: &str) -> Result<(), ErrorCode> {
+        match self.create(vec![self.topic(name)]).await.into_values().next() {
             None | Some(ErrorCode::TopicAlreadyExists) => Ok(()),
             Some(error) => Err(error),
         }
@@ -85,24 +89,45 @@ impl TopicCreation {
 
     fn topic(&self, name: &str) -> CreatableTopic {
         let topic = CreatableTopic { name: name.to_string(), ..Default::default() };
-        if name != CONSUMER_OFFSETS {
-            return CreatableTopic { num_partitions: -1, replication_factor: -1, ..topic };
-        }
         let config = self.config.current();
         let setting = |name: &str, value: String| CreatableTopicConfig {
             name: name.to_string(),
             value: Some(value),
             ..Default::default()
         };
-        CreatableTopic {
-            num_partitions: config.groups.offsets_topic_num_partitions,
-            replication_factor: config.groups.offsets_topic_replication_factor,
-            configs: vec![
-                setting("cleanup.policy", "compact".to_string()),
-                setting("compression.type", "producer".to_string()),
-                setting("segment.bytes", config.groups.offsets_topic_segment_bytes.to_string()),
-            ],
-            ..topic
+        match name {
+            CONSUMER_OFFSETS => CreatableTopic {
+                num_partitions: config.groups.offsets_topic_num_partitions,
+                replication_factor: config.groups.offsets_topic_replication_factor,
+                configs: vec![
+                    setting("cleanup.policy", "compact".to_string()),
+                    setting("compression.type", "producer".to_string()),
+                    setting("segment.bytes", config.groups.offsets_topic_segment_bytes.to_string()),
+                ],
+                ..topic
+            },
+            SHARE_GROUP_STATE => {
+                let share = &config.share;
+                CreatableTopic {
+                    num_partitions: share.share_coordinator_state_topic_num_partitions,
+                    replication_factor: share.share_coordinator_state_topic_replication_factor,
+                    configs: vec![
+                        setting("cleanup.policy", "delete".to_string()),
+                        setting("compression.type", "producer".to_string()),
+                        setting(
+                            "segment.bytes",
+                            share.share_coordinator_state_topic_segment_bytes.to_string(),
+                        ),
+                        setting(
+                            "min.insync.replicas",
+                            share.share_coordinator_state_topic_min_isr.to_string(),
+                        ),
+                        setting("retention.ms", "-1".to_string()),
+                    ],
+                    ..topic
+                }
+            }
+            _ => CreatableTopic { num_partitions: -1, replication_factor: -1, ..topic },
         }
     }
 }

@@ -77,6 +77,8 @@ pub trait CoordinatorShard: Sized + Send + 'static {
     fn configure(&mut self, config: &Self::Config, batch_bytes_max: usize);
     /// Lets one event happen at `now_ms`.
     fn step(&mut self, now_ms: i64, event: CoordinatorEvent<Self>) -> Effects<Self::Reply, Self::Action>;
+    /// The records of the last step were appended, the first of them at `first_offset`.
+    fn appended(&mut self, _first_offset: i64) {}
     /// When the next [`CoordinatorEvent::Tick`] is due, ms; perhaps a moment that has passed already.
     fn next_deadline(&self) -> Option<i64>;
     /// Takes over one record of the partition, control records excepted.

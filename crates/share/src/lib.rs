@@ -5,22 +5,18 @@
 //! |-----------------|------------------------------------------------------------------------------------------|
 //! | `partition`     | one topic partition as one share group sees it: who holds which record, for how long     |
 //! | `sessions`      | share sessions: what each member reads, epoch by epoch                                   |
-//! | `coordinator`   | the shard of one `__share_group_state` partition: what of all that survives              |
+//! | `state_coordinator` | the shard of one `__share_group_state` partition: what of all that survives              |
 //! | `state_batch`   | runs of records in one state, as they travel between the first and the last              |
 //!
 //! Nothing here reads a clock or a log: time, limits and batches come in as values. Who is in a share group, and which
 //! partitions its members are assigned, is the group coordinator's business (crate `groups`).
 
-mod coordinator;
 mod partition;
 mod record_state;
 mod sessions;
 mod state_batch;
+mod state_coordinator;
 
-pub use coordinator::{
-    CoordinatorRecord, Effects, Event, InitializeState, PartitionReply, ReadState, ReplayWarning, Reply,
-    Request, RequestId, ShareCoordinatorConfig, SharePartitionKey, ShareShard, WriteState,
-};
 pub use partition::{
     AcknowledgeBatch, AcknowledgeType, AcquireMode, AcquireRequest, AcquiredRecords, DeadLetter,
     DeadLetterCause, FetchedBatch, Limits, PersistedState, Refusal, SharePartition, StateChange,
@@ -29,3 +25,7 @@ pub use partition::{
 pub use record_state::RecordState;
 pub use sessions::{Session, SessionFetch, SessionKey, ShareSessions, SharedPartition};
 pub use state_batch::{StateBatch, combine};
+pub use state_coordinator::{
+    InitializeState, PartitionReply, ReadState, ReplayWarning, Request, ShareAction, ShareCoordinatorConfig,
+    SharePartitionKey, ShareShard, ShareStateRequest, WriteState,
+};

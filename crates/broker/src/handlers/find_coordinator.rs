@@ -5,10 +5,12 @@
 use protocol::messages::find_coordinator_response::Coordinator;
 use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use protocol::{CoordinatorType, ErrorCode};
+use share::SharePartitionKey;
 use tracing::debug;
 
 use crate::context::RequestContext;
 use crate::group_coordinator::CONSUMER_OFFSETS;
+use crate::share_coordinator::SHARE_GROUP_STATE;
 
 /// Answers for each key, or in the old form for the one.
 pub async fn handle(context: &RequestContext, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
@@ -34,15 +36,22 @@ pub async fn handle(context: &RequestContext, request: FindCoordinatorRequest) -
 }
 
 async fn find(context: &RequestContext, key_type: i8, key: String) -> Coordinator {
-    match CoordinatorType::from_i8(key_type) {
-        Some(CoordinatorType::Group) => {}
+    let broker = &context.broker;
+    let (topic, partition_of): (_, &dyn Fn() -> Option<i32>) = match CoordinatorType::from_i8(key_type) {
+        Some(CoordinatorType::Group) => (CONSUMER_OFFSETS, &|| broker.groups.partition_of(&key)),
+        Some(CoordinatorType::Share) if SharePartitionKey::from_coordinator_key(&key).is_none() => {
+            return refused(key, ErrorCode::InvalidRequest, ErrorCode::InvalidRequest.message());
+        }
+        Some(CoordinatorType::Share) => {
+            (SHARE_GROUP_STATE, &|| broker.shared.state().coordinator.partition_of(&key))
+        }
         Some(kind) => {
             debug!(?kind, "refused: this broker coordinates consumer groups only");
             return refused(key, ErrorCode::InvalidRequest, "");
         }
         None => return refused(key, ErrorCode::InvalidRequest, ErrorCode::InvalidRequest.message()),
-    }
-    match leader_of(context, &key).await {
+    };
+    match leader_of(context, topic, partition_of).await {
         Some(leader) => match context.endpoint(leader) {
             Some(endpoint) => Coordinator {
                 key,
@@ -59,14 +68,17 @@ async fn find(context: &RequestContext, key_type: i8, key: String) -> Coordinato
     }
 }
 
-/// The leader of the group's partition; the topic is created if it does not exist.
-async fn leader_of(context: &RequestContext, group_id: &str) -> Option<i32> {
+/// The leader of the key's partition; the topic is created if it does not exist.
+async fn leader_of(
+    context: &RequestContext,
+    topic: &str,
+    partition_of: &dyn Fn() -> Option<i32>,
+) -> Option<i32> {
     let broker = &context.broker;
-    if broker.groups.partition_of(group_id).is_none() {
-        broker.topic_creation.create_consumer_offsets().await.ok()?;
+    if partition_of().is_none() {
+        broker.topic_creation.create_internal(topic).await.ok()?;
     }
-    let partition = broker.groups.partition_of(group_id)?;
-    let (leader, _) = broker.leader_by_name(CONSUMER_OFFSETS, partition)?;
+    let (leader, _) = broker.leader_by_name(topic, partition_of()?)?;
     (leader >= 0).then_some(leader)
 }
 

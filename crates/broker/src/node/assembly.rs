@@ -23,6 +23,7 @@ use crate::broker_config::DynamicBrokerConfig;
 use crate::clock::Clock;
 use crate::metadata_publisher::MetadataPublisher;
 use crate::metadata_view::MetadataView;
+use crate::partitions::Partitions;
 use crate::settings;
 
 pub(super) fn open_logs(
@@ -37,6 +38,17 @@ pub(super) fn open_logs(
     };
     let mut random_id = || Uuid::from_u128(rand::random());
     Ok(LogManager::open(disk, settings, &mut random_id)?)
+}
+
+pub(super) fn partitions(
+    node_id: i32,
+    logs: &Arc<LogManager>,
+    metadata: &Arc<MetadataView>,
+    config: &Arc<DynamicBrokerConfig>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Partitions> {
+    let (logs, metadata) = (logs.clone(), metadata.clone());
+    Arc::new(Partitions::new(node_id, logs, metadata, config.clone(), clock.clone()))
 }
 
 pub(super) fn start_quorum(

@@ -9,13 +9,13 @@ mod answer;
 mod kept;
 mod redundant;
 mod replay;
+mod shard;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use protocol::{ErrorCode, Uuid};
 
 pub use replay::ReplayWarning;
@@ -74,10 +74,6 @@ impl SharePartitionKey {
         (!group_id.is_empty()).then(|| Self { group_id: group_id.into(), topic_id, partition })
     }
 }
-
-/// The caller's name for one request; every request is answered exactly once, under this id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestId(pub u64);
 
 /// Sets a state up, or sets it anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,57 +154,26 @@ impl PartitionReply {
     }
 }
 
-/// An answer.
+/// A request with what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    /// To a request about one shared partition.
-    Partition(PartitionReply),
+pub struct ShareStateRequest {
+    /// The shared partition.
+    pub key: SharePartitionKey,
+    /// Whether the cluster has this topic partition.
+    pub exists: bool,
+    /// What is asked.
+    pub request: Request,
 }
 
-/// Everything that can happen to a shard.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// Replay has reached the end of the partition.
-    Loaded,
-    /// A request about one shared partition.
-    Request {
-        /// Under which id it is answered.
-        id: RequestId,
-        /// What it is about.
-        key: SharePartitionKey,
-        /// Whether the cluster has this topic partition.
-        exists: bool,
-        /// What is asked.
-        request: Request,
-    },
-    /// Time has passed: to be given when [`ShareShard::next_deadline`] is reached.
-    Tick,
-    /// Topics were deleted: their states go too.
-    TopicsDeleted(Vec<Uuid>),
-    /// The partition is led elsewhere: nothing is kept, and every later request is refused with NOT_COORDINATOR.
-    Unload,
+/// What a shard wants done to its partition besides appending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShareAction {
+    /// Everything before this offset is redundant and may be deleted.
+    DeleteRecordsBefore(i64),
 }
 
-/// One record for `__share_group_state`, key and value with their version prefixes. No value: a tombstone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CoordinatorRecord {
-    /// The record's key.
-    pub key: Bytes,
-    /// The record's value.
-    pub value: Option<Bytes>,
-}
-
-/// What a step asks for: records to append in order, replies to send once these records and all before them are committed.
-/// The caller tells the shard at which offset its records begin ([`ShareShard::appended`]).
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Effects {
-    /// What to append.
-    pub records: Vec<CoordinatorRecord>,
-    /// What to answer.
-    pub replies: Vec<(RequestId, Reply)>,
-    /// Everything before this offset of the partition may be deleted.
-    pub delete_before: Option<i64>,
-}
+/// What a step of a shard asks for.
+pub type Effects = coordinator::Effects<PartitionReply, ShareAction>;
 
 /// Every shared partition whose coordinator key maps to one partition of `__share_group_state`.
 #[derive(Debug)]
@@ -220,12 +185,11 @@ pub struct ShareShard {
     unplaced: Vec<(usize, SharePartitionKey, bool)>,
     next_prune_ms: Option<i64>,
     next_cold_check_ms: Option<i64>,
-    is_unloaded: bool,
 }
 
 impl ShareShard {
     /// A shard of an empty partition.
-    pub fn new(config: ShareCoordinatorConfig) -> Self {
+    fn empty(config: ShareCoordinatorConfig) -> Self {
         Self {
             config,
             states: BTreeMap::new(),
@@ -233,22 +197,7 @@ impl ShareShard {
             unplaced: Vec::new(),
             next_prune_ms: None,
             next_cold_check_ms: None,
-            is_unloaded: false,
         }
-    }
-
-    /// Other settings from now on.
-    pub fn set_config(&mut self, config: ShareCoordinatorConfig) {
-        self.config = config;
-    }
-
-    /// When the next [`Event::Tick`] is due, in milliseconds.
-    pub fn next_deadline(&self) -> Option<i64> {
-        if self.states.is_empty() {
-            // An idle shard costs nothing.
-            return None;
-        }
-        [self.next_prune_ms, self.next_cold_check_ms].into_iter().flatten().min()
     }
 
     /// How many shared partitions have a state here.
@@ -256,42 +205,11 @@ impl ShareShard {
         self.states.len()
     }
 
-    /// Lets one event happen at `now_ms`.
-    pub fn step(&mut self, now_ms: i64, event: Event) -> Effects {
-        let mut effects = Effects::default();
-        self.unplaced.clear();
-        match event {
-            Event::Request { id, .. } if self.is_unloaded => {
-                let reply = PartitionReply::refused(ErrorCode::NotCoordinator);
-                effects.replies.push((id, Reply::Partition(reply)));
-            }
-            _ if self.is_unloaded => {}
-            Event::Request { id, key, exists, request } => {
-                let reply = self.answer(now_ms, &mut effects, key, exists, request);
-                effects.replies.push((id, Reply::Partition(reply)));
-                self.arm(now_ms);
-            }
-            Event::Loaded => self.arm(now_ms),
-            Event::Tick => self.tick(now_ms, &mut effects),
-            Event::TopicsDeleted(topic_ids) => {
-                let of_deleted = |key: &&SharePartitionKey| topic_ids.contains(&key.topic_id);
-                let gone: Vec<SharePartitionKey> = self.states.keys().filter(of_deleted).cloned().collect();
-                for key in gone {
-                    self.delete(&mut effects, key);
-                }
-            }
-            Event::Unload => {
-                *self = Self { is_unloaded: true, ..Self::new(self.config.clone()) };
-            }
-        }
-        effects
-    }
-
-    /// Says at which offset the records of the last step begin.
-    pub fn appended(&mut self, first_offset: i64) {
-        for (index, key, is_deleted) in std::mem::take(&mut self.unplaced) {
-            let offset = first_offset.saturating_add(i64::try_from(index).unwrap_or(0));
-            self.redundant.snapshot_at(key, offset, is_deleted);
+    pub(super) fn lose_topics(&mut self, effects: &mut Effects, topic_ids: &[Uuid]) {
+        let of_deleted = |key: &&SharePartitionKey| topic_ids.contains(&key.topic_id);
+        let gone: Vec<SharePartitionKey> = self.states.keys().filter(of_deleted).cloned().collect();
+        for key in gone {
+            self.delete(effects, key);
         }
     }
 
@@ -309,7 +227,7 @@ impl ShareShard {
         }
         if self.next_prune_ms.is_some_and(|due_ms| due_ms <= now_ms) {
             self.next_prune_ms = None;
-            effects.delete_before = self.redundant.take_new();
+            effects.actions.extend(self.redundant.take_new().map(ShareAction::DeleteRecordsBefore));
         }
         self.arm(now_ms);
     }

@@ -32,7 +32,7 @@ impl ShareShard {
     ///
     /// # Errors
     /// Why it was passed over.
-    pub fn replay(
+    pub(super) fn replay_record(
         &mut self,
         offset: i64,
         key: Option<Bytes>,

@@ -1,7 +1,8 @@
 //! The share coordinator's shard: what it refuses, what it writes, what a replay of that gives.
 
-use protocol::ErrorCode;
-use protocol::Uuid;
+use bytes::Bytes;
+use coordinator::{CoordinatorEvent, CoordinatorRecord, CoordinatorShard, RecordPosition, RequestId};
+use protocol::{ErrorCode, Uuid};
 
 use super::*;
 
@@ -34,12 +35,22 @@ fn write(leader_epoch: i32, start_offset: i64, batches: &[StateBatch]) -> Reques
     })
 }
 
+fn asked(partition: i32, exists: bool, request: Request) -> CoordinatorEvent<ShareShard> {
+    let request = ShareStateRequest { key: key(partition), exists, request };
+    CoordinatorEvent::Request { id: RequestId(1), request }
+}
+
+fn replay(shard: &mut ShareShard, offset: usize, record: &CoordinatorRecord) {
+    let position = RecordPosition { offset: offset as i64, producer_id: -1 };
+    shard.replay(position, Some(record.key.clone()), record.value.clone()).expect("our own record");
+}
+
 impl World {
     fn new() -> Self {
-        Self { shard: ShareShard::new(config()), log: Vec::new(), now_ms: 1_000 }
+        Self { shard: ShareShard::empty(config()), log: Vec::new(), now_ms: 1_000 }
     }
 
-    fn step(&mut self, event: Event) -> Effects {
+    fn step(&mut self, event: CoordinatorEvent<ShareShard>) -> Effects {
         let effects = self.shard.step(self.now_ms, event);
         self.shard.appended(self.log.len() as i64);
         self.log.extend(effects.records.iter().cloned());
@@ -47,11 +58,8 @@ impl World {
     }
 
     fn ask(&mut self, partition: i32, request: Request) -> PartitionReply {
-        let event = Event::Request { id: RequestId(1), key: key(partition), exists: true, request };
-        let mut effects = self.step(event);
-        let Some((RequestId(1), Reply::Partition(reply))) = effects.replies.pop() else {
-            panic!("one answer")
-        };
+        let mut effects = self.step(asked(partition, true, request));
+        let Some((RequestId(1), reply)) = effects.replies.pop() else { panic!("one answer") };
         reply
     }
 
@@ -60,11 +68,9 @@ impl World {
     }
 
     fn replayed(&self) -> ShareShard {
-        let mut shard = ShareShard::new(config());
+        let mut shard = ShareShard::empty(config());
         for (offset, record) in self.log.iter().enumerate() {
-            shard
-                .replay(offset as i64, Some(record.key.clone()), record.value.clone())
-                .expect("our own record");
+            replay(&mut shard, offset, record);
         }
         shard
     }
@@ -109,12 +115,11 @@ fn old_epochs_are_fenced() {
 #[test]
 fn what_does_not_exist_has_no_state() {
     let mut world = World::new();
-    let event = Event::Request { id: RequestId(1), key: key(0), exists: false, request: initialize(0, 0) };
-    let effects = world.step(event);
+    let effects = world.step(asked(0, false, initialize(0, 0)));
     let unknown = PartitionReply::refused(ErrorCode::UnknownTopicOrPartition);
-    assert_eq!(effects.replies, [(RequestId(1), Reply::Partition(unknown))]);
+    assert_eq!(effects.replies, [(RequestId(1), unknown)]);
     world.ask(0, initialize(1, 0));
-    world.step(Event::TopicsDeleted(vec![Uuid::from_u128(5)]));
+    world.step(CoordinatorEvent::Notice(vec![Uuid::from_u128(5)]));
     assert_eq!((world.shard.state_count(), world.replayed().state_count()), (0, 0));
 }
 
@@ -139,15 +144,19 @@ fn the_log_is_pruned_behind_the_oldest_snapshot_that_counts() {
     world.ask(1, initialize(1, 0));
     world.ask(0, initialize(2, 0));
     world.now_ms = world.shard.next_deadline().expect("there are states");
-    let effects = world.step(Event::Tick);
+    let effects = world.step(CoordinatorEvent::Tick);
     assert_eq!(effects.records.len(), 2, "both have not been written for long");
-    assert_eq!(effects.delete_before, Some(1), "partition 1 still needs its first record");
+    assert_eq!(
+        effects.actions,
+        [ShareAction::DeleteRecordsBefore(1)],
+        "partition 1 still needs its first record"
+    );
     world.ask(0, write(0, 7, &[]));
     world.now_ms = world.shard.next_deadline().expect("there are states");
-    assert_eq!(world.step(Event::Tick).delete_before, Some(3));
-    let mut pruned = ShareShard::new(config());
+    assert_eq!(world.step(CoordinatorEvent::Tick).actions, [ShareAction::DeleteRecordsBefore(3)]);
+    let mut pruned = ShareShard::empty(config());
     for (offset, record) in world.log.iter().enumerate().skip(3) {
-        pruned.replay(offset as i64, Some(record.key.clone()), record.value.clone()).expect("our own record");
+        replay(&mut pruned, offset, record);
     }
     assert_eq!(pruned.states, world.replayed().states);
     world.ask(0, Request::Delete);
@@ -157,10 +166,18 @@ fn the_log_is_pruned_behind_the_oldest_snapshot_that_counts() {
 
 #[test]
 fn damaged_records_are_passed_over() {
-    let mut shard = ShareShard::new(config());
-    assert!(shard.replay(0, None, None).is_err());
-    assert!(shard.replay(0, Some(Bytes::from_static(&[0])), None).is_err());
-    assert!(shard.replay(0, Some(Bytes::from_static(&[0, 9, 1])), None).is_err());
+    let mut shard = ShareShard::empty(config());
+    assert!(shard.replay(RecordPosition { offset: 0, producer_id: -1 }, None, None).is_err());
+    assert!(
+        shard
+            .replay(RecordPosition { offset: 0, producer_id: -1 }, Some(Bytes::from_static(&[0])), None)
+            .is_err()
+    );
+    assert!(
+        shard
+            .replay(RecordPosition { offset: 0, producer_id: -1 }, Some(Bytes::from_static(&[0, 9, 1])), None)
+            .is_err()
+    );
     assert_eq!(shard.state_count(), 0);
 }
 

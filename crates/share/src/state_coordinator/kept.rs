@@ -1,12 +1,13 @@
 //! What a shard keeps of one shared partition, and the records that say so.
 
+use coordinator::CoordinatorRecord;
 use protocol::coordinator_records::share_snapshot_value::StateBatch as SnapshotBatch;
 use protocol::coordinator_records::share_update_value::StateBatch as UpdateBatch;
 use protocol::coordinator_records::{
     ShareCoordinatorRecord, ShareSnapshotKey, ShareSnapshotValue, ShareUpdateKey, ShareUpdateValue,
 };
 
-use super::{CoordinatorRecord, SharePartitionKey};
+use super::SharePartitionKey;
 use crate::state_batch::{StateBatch, combine};
 
 /// The version of both values.
