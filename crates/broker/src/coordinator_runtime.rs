@@ -20,7 +20,7 @@ use tracing::warn;
 
 pub use self::actions::ShardAddress;
 use self::actions::{Due, DueActions};
-use crate::clock::Clock;
+use crate::clock::{Clock, SteadyClock};
 use crate::coordinator_log;
 use crate::metadata_view::MetadataView;
 use crate::partition::{Appended, Partition};
@@ -91,7 +91,8 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
         let coordinator = Arc::new(CoordinatorRuntime {
             settings,
             config: RwLock::new(config),
-            clock,
+            // Engines have their timers and their timestamps from one clock: a jump must not expire members.
+            clock: Arc::new(SteadyClock::new(clock)),
             metadata,
             shards: RwLock::default(),
             deadlines: Mutex::default(),

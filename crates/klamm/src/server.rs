@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use config::{BrokerConfig, LaunchSources, Properties, VariableSource};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -27,24 +28,36 @@ pub fn run(options: &Options) -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_target(false).init();
     let configuration = read_configuration(options)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let node = broker::Node::start(configuration).await?;
-        for listener in node.listeners() {
-            info!(listener = %listener.name, address = %listener.address, "listening");
-        }
-        let failure = tokio::select! {
-            _ = terminate.recv() => { info!("stopping on SIGTERM"); None }
-            _ = interrupt.recv() => { info!("stopping on SIGINT"); None }
-            reason = node.failed() => { error!(%reason, "stopping"); Some(reason) }
-        };
-        let stopped = node.stop().await.context("the node did not stop cleanly");
-        match failure {
-            Some(reason) => bail!("the node cannot go on: {reason}"),
-            None => stopped,
-        }
-    })
+    let outcome = runtime.block_on(serve(configuration));
+    // A start that was cut off may still read logs; there is nothing in it that a kill could spoil.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(configuration: BrokerConfig) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // The recovery of logs blocks its thread, and must not keep signals waiting.
+    let here = Handle::current();
+    let starting = tokio::task::spawn_blocking(move || here.block_on(broker::Node::start(configuration)));
+    let node = tokio::select! {
+        started = starting => started??,
+        _ = terminate.recv() => { warn!("stopping on SIGTERM, before the node was up"); return Ok(()) }
+        _ = interrupt.recv() => { warn!("stopping on SIGINT, before the node was up"); return Ok(()) }
+    };
+    for listener in node.listeners() {
+        info!(listener = %listener.name, address = %listener.address, "listening");
+    }
+    let failure = tokio::select! {
+        _ = terminate.recv() => { info!("stopping on SIGTERM"); None }
+        _ = interrupt.recv() => { info!("stopping on SIGINT"); None }
+        reason = node.failed() => { error!(%reason, "stopping"); Some(reason) }
+    };
+    let stopped = node.stop().await.context("the node did not stop cleanly");
+    match failure {
+        Some(reason) => bail!("the node cannot go on: {reason}"),
+        None => stopped,
+    }
 }
 
 /// File, environment and command line, the later over the earlier.

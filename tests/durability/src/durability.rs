@@ -5,4 +5,5 @@ mod kills;
 mod producer;
 mod random;
 mod reader;
+mod stops;
 mod verify;

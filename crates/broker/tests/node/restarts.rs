@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use broker::{Clock, SystemClock};
 use protocol::ErrorCode;
+use protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use protocol::messages::{FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, SyncGroupRequest};
 use storage::disk::{CrashStyle, SimDisk};
 use testkit::calls::{
     BROKER, alter_config, batch, create_topic, fetch, produce, receive_fetch, receive_produce, send_fetch,
@@ -13,8 +17,9 @@ use testkit::calls::{
 };
 
 use testkit::in_process_node::InProcessNode;
+use testkit::raw_client::RawClient;
 
-use crate::harness::{Fixture, MOMENT, leader_epoch};
+use crate::harness::{Fixture, MOMENT, PATIENCE, leader_epoch};
 
 #[test]
 fn everything_acknowledged_survives_a_power_cut_under_a_new_leader_epoch() -> Result<()> {
@@ -120,6 +125,10 @@ impl Clock for WrongClock {
     fn now_ms(&self) -> i64 {
         SystemClock.now_ms() + self.0.load(Ordering::Relaxed)
     }
+
+    fn elapsed_ms(&self) -> i64 {
+        SystemClock.elapsed_ms()
+    }
 }
 
 #[test]
@@ -138,4 +147,64 @@ fn a_clock_that_jumps_costs_no_leadership() -> Result<()> {
         assert_eq!(leader_epoch(&mut client, "t")?, epoch, "after a jump of {hours} h");
     }
     node.stop()
+}
+
+#[test]
+fn a_clock_that_jumps_expires_no_member() -> Result<()> {
+    let clock = Arc::new(WrongClock::default());
+    let settings = [("offsets.topic.num.partitions", "1"), ("group.min.session.timeout.ms", "1")];
+    let node = InProcessNode::start_at(Arc::new(SimDisk::new()), clock.clone(), &settings)?;
+    let mut client = node.client()?;
+    let (generation_id, member_id) = join_alone(&mut client, "stays", 20_000)?;
+    sync(&mut client, "stays", generation_id, &member_id)?;
+    let beat =
+        HeartbeatRequest { group_id: "stays".to_owned(), generation_id, member_id, ..Default::default() };
+    for hours in [1, -1, 24 * 365] {
+        // It is given up soon, and then everything that is over by the coordinator's clock is ended.
+        join_alone(&mut client, "goes", 50)?;
+        clock.0.store(hours * 3_600_000, Ordering::Relaxed);
+        assert!(node.failed(MOMENT).is_err());
+        let answer = client.call(2, &beat)?;
+        assert_eq!(
+            ErrorCode::from_i16(answer.error_code),
+            Some(ErrorCode::None),
+            "after a jump of {hours} h"
+        );
+    }
+    node.stop()
+}
+
+/// Joins a group as its only member; the generation and the member's id.
+fn join_alone(client: &mut RawClient, group_id: &str, session_timeout_ms: i32) -> Result<(i32, String)> {
+    let group_id = group_id.to_owned();
+    let find = FindCoordinatorRequest { key: group_id.clone(), ..Default::default() };
+    let protocol = JoinGroupRequestProtocol { name: "range".to_owned(), ..Default::default() };
+    let join = JoinGroupRequest {
+        group_id,
+        session_timeout_ms,
+        rebalance_timeout_ms: session_timeout_ms,
+        protocol_type: "consumer".to_owned(),
+        protocols: vec![protocol],
+        ..Default::default()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    let joined = loop {
+        // The first creates the topic of offsets, whose partitions are then replayed.
+        client.call(2, &find)?;
+        let joined = client.call(3, &join)?;
+        if joined.error_code == 0 {
+            break joined;
+        }
+        ensure!(Instant::now() < deadline, "{joined:?}");
+        thread::yield_now();
+    };
+    Ok((joined.generation_id, joined.member_id))
+}
+
+fn sync(client: &mut RawClient, group_id: &str, generation_id: i32, member_id: &str) -> Result<()> {
+    let (group_id, member_id) = (group_id.to_owned(), member_id.to_owned());
+    let sync = SyncGroupRequest { group_id, generation_id, member_id, ..Default::default() };
+    let synced = client.call(2, &sync)?;
+    ensure!(synced.error_code == 0, "{synced:?}");
+    Ok(())
 }
