@@ -132,15 +132,14 @@ fn read_records(
     is_first: bool,
     is_read_committed: bool,
 ) -> Result<(Records, Option<Vec<AbortedTransaction>>), ReadError> {
-    let read = partition.log.read(offset, most, bound, is_first)?;
     if !is_read_committed {
-        return Ok((read.records, None));
+        return Ok((partition.log.read(offset, most, bound, is_first)?.records, None));
     }
+    let (read, aborted) = partition.log.read_committed(offset, most, bound, is_first)?;
     let row = |aborted: storage::AbortedTransaction| AbortedTransaction {
         producer_id: aborted.producer_id,
         first_offset: aborted.first_offset,
         ..Default::default()
     };
-    let aborted = partition.log.aborted_transactions(offset, read.end_offset)?;
     Ok((read.records, Some(aborted.into_iter().map(row).collect())))
 }

@@ -177,6 +177,7 @@ impl Node {
         let broker_epoch = lifecycle.join(assembly::registration(&config, &logs, server)).await?;
         // From here on partitions are led in the epochs that the registration gave them.
         publisher.go_live();
+        assembly::start_cleaners(&logs, &dynamic_config, &clock);
 
         let topics = || TopicCreation::new(controller.clone(), metadata.clone(), dynamic_config.clone());
         let share_state = ShareState::new(share, metadata.clone(), topics());

@@ -17,6 +17,7 @@ use crate::broker_config::DynamicBrokerConfig;
 use crate::clock::Clock;
 use crate::metadata_view::MetadataView;
 use crate::partition::{Partition, TopicPartition};
+use crate::settings;
 
 /// Why a partition cannot be served here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,6 +303,7 @@ impl Partitions {
 
     /// Takes changed settings of the broker over, which topics may inherit.
     pub fn reconfigure_all(&self, image: &MetadataImage) {
+        self.logs.set_cleaner_config(settings::cleaner(&self.config.current()));
         for (topic, partitions) in &self.held.read().by_name {
             self.reconfigure_partitions(topic, partitions.values(), image);
         }

@@ -8,7 +8,7 @@ use config::{BrokerConfig, Properties, TopicConfig};
 use groups::GroupCoordinatorConfig;
 use network::{BoundListener, DescriptorShares, ListenerSettings, ServerSettings};
 use quorum::QuorumSettings;
-use storage::LogManagerConfig;
+use storage::{CleanerConfig, LogManagerConfig};
 
 use crate::node::NodeError;
 
@@ -116,7 +116,21 @@ pub fn logs(config: &BrokerConfig, defaults: LogManagerConfig) -> LogManagerConf
         producer_id_expiration_check_interval_ms: transactions
             .producer_id_expiration_check_interval_ms
             .into(),
+        cleaner: cleaner(config),
         ..defaults
+    }
+}
+
+/// How logs are compacted.
+pub fn cleaner(config: &BrokerConfig) -> CleanerConfig {
+    let log = &config.log;
+    CleanerConfig {
+        threads: positive(log.log_cleaner_threads),
+        dedupe_buffer_bytes: log.log_cleaner_dedupe_buffer_size.max(0).unsigned_abs(),
+        load_factor: log.log_cleaner_io_buffer_load_factor,
+        io_buffer_bytes: log.log_cleaner_io_buffer_size.max(0).unsigned_abs().into(),
+        io_bytes_per_second_max: log.log_cleaner_io_max_bytes_per_second,
+        backoff_ms: log.log_cleaner_backoff_ms.max(0).unsigned_abs(),
     }
 }
 

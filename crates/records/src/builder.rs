@@ -20,6 +20,7 @@ pub struct BatchBuilder {
     compression: Compression,
     log_append_time: Option<i64>,
     delete_horizon_ms: Option<i64>,
+    last_offset: Option<i64>,
     is_transactional: bool,
     is_control: bool,
     body: Vec<u8>,
@@ -47,6 +48,7 @@ impl BatchBuilder {
             compression: Compression::default(),
             log_append_time: None,
             delete_horizon_ms: None,
+            last_offset: None,
             is_transactional: false,
             is_control: false,
             body: Vec::new(),
@@ -94,6 +96,12 @@ impl BatchBuilder {
     /// Stamps when tombstones of this batch may go, ms (KIP-534). To be set before the first record.
     pub fn delete_horizon(mut self, horizon_ms: i64) -> Self {
         self.delete_horizon_ms = Some(horizon_ms);
+        self
+    }
+
+    /// The batch covers offsets up to this one, whatever its last record's: compaction removes records, not offsets.
+    pub fn ends_at(mut self, last_offset: i64) -> Self {
+        self.last_offset = Some(last_offset);
         self
     }
 
@@ -170,6 +178,12 @@ impl BatchBuilder {
                 .expect("compressing into memory fails only without memory"),
         };
         let mut header = self.header;
+        if let Some(last_offset) = self.last_offset {
+            let delta = i32::try_from(last_offset - header.base_offset);
+            let delta =
+                delta.expect("offsets of one batch lie within 2^31: callers begin a new batch before");
+            header.last_offset_delta = header.last_offset_delta.max(delta);
+        }
         let mut timestamp_type = TimestampType::CreateTime;
         if let Some(now_ms) = self.log_append_time {
             timestamp_type = TimestampType::LogAppendTime;

@@ -14,6 +14,8 @@ pub const RECOVERY_POINT_CHECKPOINT_FILE: &str = "recovery-point-offset-checkpoi
 pub const HIGH_WATERMARK_CHECKPOINT_FILE: &str = "replication-offset-checkpoint";
 /// Log start offsets that are not the base offset of the first segment.
 pub const LOG_START_OFFSET_CHECKPOINT_FILE: &str = "log-start-offset-checkpoint";
+/// Offsets up to which each compacted log has been cleaned.
+pub const CLEANER_OFFSET_CHECKPOINT_FILE: &str = "cleaner-offset-checkpoint";
 /// Leader epochs of one log.
 pub const LEADER_EPOCH_CHECKPOINT_FILE: &str = "leader-epoch-checkpoint";
 /// Topic id of one log.
@@ -66,6 +68,25 @@ impl LogFileKind {
     }
 }
 
+/// How far a segment that compaction writes has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SegmentStage {
+    /// Not complete: of no use after a crash.
+    Cleaned,
+    /// Complete and durable: takes the place of the segments whose offsets it covers, after a crash, too.
+    Swap,
+}
+
+impl SegmentStage {
+    /// The suffix behind that of the file's kind, dot included.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            SegmentStage::Cleaned => ".cleaned",
+            SegmentStage::Swap => ".swap",
+        }
+    }
+}
+
 /// Name of the file of `kind` for `offset`: twenty digits and the suffix.
 pub fn log_file_name(offset: i64, kind: LogFileKind) -> String {
     format!("{offset:020}{}", kind.suffix())
@@ -76,6 +97,8 @@ pub fn log_file_name(offset: i64, kind: LogFileKind) -> String {
 pub enum PartitionFile {
     /// A file that belongs to an offset.
     Log(i64, LogFileKind),
+    /// A file of a segment that compaction has written.
+    Staged(i64, LogFileKind, SegmentStage),
     /// Left over from something that did not finish; may be removed at start.
     Leftover,
     /// Anything else.
@@ -90,6 +113,14 @@ pub fn parse_partition_file(name: &str) -> PartitionFile {
             || unfinished == LEADER_EPOCH_CHECKPOINT_FILE
             || unfinished == PARTITION_METADATA_FILE;
         return if is_ours { PartitionFile::Leftover } else { PartitionFile::Other };
+    }
+    for stage in [SegmentStage::Cleaned, SegmentStage::Swap] {
+        if let Some(live) = name.strip_suffix(stage.suffix()) {
+            return match parse_partition_file(live) {
+                PartitionFile::Log(offset, kind) => PartitionFile::Staged(offset, kind, stage),
+                _ => PartitionFile::Other,
+            };
+        }
     }
     let Some(dot) = name.find('.') else { return PartitionFile::Other };
     let (digits, suffix) = name.split_at(dot);
@@ -179,6 +210,16 @@ pub fn log_file_path(partition_directory: &Path, offset: i64, kind: LogFileKind)
     partition_directory.join(log_file_name(offset, kind))
 }
 
+/// Path of such a file while compaction has it at `stage`.
+pub fn staged_path(
+    partition_directory: &Path,
+    offset: i64,
+    kind: LogFileKind,
+    stage: SegmentStage,
+) -> PathBuf {
+    partition_directory.join(format!("{}{}", log_file_name(offset, kind), stage.suffix()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +235,16 @@ mod tests {
         );
         assert_eq!(parse("00000000000000000042.log.deleted"), PartitionFile::Leftover);
         assert_eq!(parse("leader-epoch-checkpoint.tmp"), PartitionFile::Leftover);
+        let staged = |kind, stage| PartitionFile::Staged(42, kind, stage);
+        assert_eq!(
+            parse("00000000000000000042.log.cleaned"),
+            staged(LogFileKind::Log, SegmentStage::Cleaned)
+        );
+        assert_eq!(
+            parse("00000000000000000042.timeindex.swap"),
+            staged(LogFileKind::TimeIndex, SegmentStage::Swap)
+        );
+        assert_eq!(parse("leader-epoch-checkpoint.swap"), PartitionFile::Other);
         assert_eq!(parse("leader-epoch-checkpoint"), PartitionFile::Other);
         assert_eq!(parse("00000000000000000007-0000000001.checkpoint.deleted"), PartitionFile::Other);
         assert_eq!(parse("quorum-state.tmp"), PartitionFile::Other);

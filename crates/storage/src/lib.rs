@@ -6,6 +6,7 @@ pub mod plan;
 
 mod checkpoint;
 mod clean_shutdown;
+mod cleaner;
 mod error;
 mod file_cache;
 mod log_directory;
@@ -20,6 +21,7 @@ mod sync_queue;
 mod transaction_index;
 
 pub use clean_shutdown::LastShutdown;
+pub use cleaner::{CleanedLog, CleanerConfig, UncleanableLog};
 pub use error::StorageError;
 pub use log_directory::{DirectoryObserver, LogDirectory};
 pub use log_manager::{FailedLog, LoadReport, LogManager, LogManagerConfig, SyncExecution};

@@ -11,13 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use protocol::Uuid;
 
-use crate::checkpoint;
+use crate::checkpoint::{self, Offsets};
 use crate::clean_shutdown::LastShutdown;
 use crate::disk::{Disk, DiskLock, DiskSpace, DiskVolume};
 use crate::error::StorageError;
 use crate::file_cache::FileCache;
 use crate::file_names::{
-    HIGH_WATERMARK_CHECKPOINT_FILE, LOG_START_OFFSET_CHECKPOINT_FILE, RECOVERY_POINT_CHECKPOINT_FILE,
+    CLEANER_OFFSET_CHECKPOINT_FILE, HIGH_WATERMARK_CHECKPOINT_FILE, LOG_START_OFFSET_CHECKPOINT_FILE,
+    RECOVERY_POINT_CHECKPOINT_FILE,
 };
 use crate::partition_log::{LoadedLog, PartitionLog};
 use crate::sync_batch::SyncBatch;
@@ -52,6 +53,10 @@ pub struct LogDirectory {
     /// Partitions that the checkpoints on disk may still name although their logs are gone.
     forgotten: Mutex<BTreeSet<(String, i32)>>,
     checkpointing: Mutex<()>,
+    /// Up to where each log has been compacted.
+    cleaner_offsets: Mutex<Offsets>,
+    /// The logs whose policy says that they are compacted.
+    compacted: Mutex<Logs>,
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
 
@@ -97,6 +102,8 @@ impl LogDirectory {
             unopened: Mutex::new(BTreeMap::new()),
             forgotten: Mutex::new(BTreeSet::new()),
             checkpointing: Mutex::new(()),
+            cleaner_offsets: Mutex::new(Offsets::new()),
+            compacted: Mutex::new(Logs::new()),
             lock: Mutex::new(lock),
         }
     }
@@ -188,6 +195,7 @@ impl LogDirectory {
 
     pub(crate) fn add_log(&self, log: Arc<PartitionLog>) {
         self.unopened.lock().remove(&(log.topic().to_owned(), log.partition()));
+        self.note_policy(&log);
         let mut logs = self.logs.write();
         // Partitions of a topic share one copy of its name.
         let topic = match logs.get_key_value(log.topic()) {
@@ -198,13 +206,73 @@ impl LogDirectory {
     }
 
     pub(crate) fn remove_log(&self, topic: &str, partition: i32) -> Option<Arc<PartitionLog>> {
-        let mut logs = self.logs.write();
-        let partitions = logs.get_mut(topic)?;
-        let removed = partitions.remove(&partition);
-        if partitions.is_empty() {
-            logs.remove(topic);
+        remove_from(&mut self.compacted.lock(), topic, partition);
+        remove_from(&mut self.logs.write(), topic, partition)
+    }
+
+    /// Notes whether a log is compacted.
+    pub(crate) fn note_policy(&self, log: &Arc<PartitionLog>) {
+        let mut compacted = self.compacted.lock();
+        if log.config().compacts() {
+            let partitions = compacted.entry(Arc::clone(log.shared_topic())).or_default();
+            partitions.insert(log.partition(), Arc::clone(log));
+        } else {
+            remove_from(&mut compacted, log.topic(), log.partition());
         }
-        removed
+    }
+
+    /// The logs that are compacted.
+    pub(crate) fn compacted_logs(&self) -> Vec<Arc<PartitionLog>> {
+        self.compacted.lock().values().flat_map(|partitions| partitions.values().cloned()).collect()
+    }
+
+    /// Up to where a log has been compacted.
+    pub(crate) fn cleaner_offset(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.cleaner_offsets.lock().get(&(topic.to_owned(), partition)).copied()
+    }
+
+    /// Notes durably up to where a log has been compacted.
+    pub(crate) fn set_cleaner_offset(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<(), StorageError> {
+        let mut offsets = self.cleaner_offsets.lock();
+        offsets.insert((topic.to_owned(), partition), offset);
+        self.write_cleaner_offsets(&offsets)
+    }
+
+    /// Notes durably that what lies at or above `offset` has not been compacted.
+    pub(crate) fn lower_cleaner_offset(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<(), StorageError> {
+        let mut offsets = self.cleaner_offsets.lock();
+        match offsets.get_mut(&(topic.to_owned(), partition)) {
+            Some(cleaned) if *cleaned > offset => *cleaned = offset,
+            _ => return Ok(()),
+        }
+        self.write_cleaner_offsets(&offsets)
+    }
+
+    /// Forgets durably what was noted of logs that are gone.
+    fn forget_cleaner_offsets(&self, is_gone: impl Fn(&str, i32) -> bool) -> Result<(), StorageError> {
+        let mut offsets = self.cleaner_offsets.lock();
+        let count = offsets.len();
+        offsets.retain(|(topic, partition), _| !is_gone(topic, *partition));
+        if offsets.len() == count { Ok(()) } else { self.write_cleaner_offsets(&offsets) }
+    }
+
+    fn write_cleaner_offsets(&self, offsets: &Offsets) -> Result<(), StorageError> {
+        self.check_online()?;
+        let entries =
+            offsets.iter().map(|((topic, partition), offset)| (topic.as_str(), *partition, *offset));
+        let text = checkpoint::encode_offsets(entries);
+        let path = self.path.join(CLEANER_OFFSET_CHECKPOINT_FILE);
+        checkpoint::write_text(self.disk(), &path, &text).map_err(|error| self.fail(error))
     }
 
     pub(crate) fn log_count(&self) -> usize {
@@ -237,8 +305,10 @@ impl LogDirectory {
             return Ok(());
         }
         let forgotten = std::mem::take(&mut *self.forgotten.lock());
+        let is_gone = |topic: &str, partition| forgotten.contains(&(topic.to_owned(), partition));
         let written = self
-            .checkpoint_recovery_points()
+            .forget_cleaner_offsets(is_gone)
+            .and_then(|()| self.checkpoint_recovery_points())
             .and_then(|()| self.checkpoint_high_watermarks())
             .and_then(|()| self.checkpoint_log_start_offsets());
         if written.is_err() {
@@ -249,6 +319,7 @@ impl LogDirectory {
 
     /// Drops every log and gives the lock back; the directory is not used after that.
     pub(crate) fn release(&self) {
+        self.compacted.lock().clear();
         self.logs.write().clear();
         self.volume.lock().take();
         self.lock.lock().take();
@@ -295,7 +366,10 @@ impl LogDirectory {
             points.push((Arc::clone(log), log.prepare_recovery_point(&mut batch)?));
         }
         batch.commit(self)?;
-        self.write_checkpoint(RECOVERY_POINT_CHECKPOINT_FILE, points, |known| known.recovery_point)
+        let saved: Vec<i64> = points.iter().map(|(_, point)| *point).collect();
+        self.write_checkpoint(RECOVERY_POINT_CHECKPOINT_FILE, points, |known| known.recovery_point)?;
+        logs.iter().zip(saved).for_each(|(log, point)| log.recovery_point_saved(point));
+        Ok(())
     }
 
     /// Writes the high watermarks.
@@ -360,6 +434,14 @@ impl LogDirectory {
         }
     }
 
+    /// Reads up to where logs have been compacted; what cannot be read is compacted from the start.
+    pub(crate) fn read_cleaner_offsets(&self) {
+        match checkpoint::read_offsets(self.disk(), &self.path.join(CLEANER_OFFSET_CHECKPOINT_FILE)) {
+            Ok(offsets) => *self.cleaner_offsets.lock() = offsets,
+            Err(error) => tracing::warn!(%error, "going on without a checkpoint"),
+        }
+    }
+
     /// What the checkpoints say of a log that is to be opened.
     pub(crate) fn known(&self, topic: &str, partition: i32) -> LoadedLog {
         let found = self.unopened.lock().get(&(topic.to_owned(), partition)).copied().unwrap_or_default();
@@ -376,5 +458,15 @@ impl LogDirectory {
         let mut unopened = self.unopened.lock();
         let gone = unopened.extract_if(.., |(topic, partition), _| !is_there(topic, *partition));
         self.forgotten.lock().extend(gone.map(|(key, _)| key));
+        self.cleaner_offsets.lock().retain(|(topic, partition), _| is_there(topic, *partition));
     }
+}
+
+fn remove_from(logs: &mut Logs, topic: &str, partition: i32) -> Option<Arc<PartitionLog>> {
+    let partitions = logs.get_mut(topic)?;
+    let removed = partitions.remove(&partition);
+    if partitions.is_empty() {
+        logs.remove(topic);
+    }
+    removed
 }

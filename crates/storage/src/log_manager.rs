@@ -20,6 +20,7 @@ use protocol::Uuid;
 pub use self::loading::{FailedLog, LoadReport};
 
 use self::housekeeping::Schedule;
+use crate::cleaner::{Cleaner, CleanerConfig};
 use crate::disk::Disk;
 use crate::error::StorageError;
 use crate::file_cache::FileCache;
@@ -63,6 +64,8 @@ pub struct LogManagerConfig {
     pub retention_check_interval_ms: i64,
     /// `producer.id.expiration.check.interval.ms`.
     pub producer_id_expiration_check_interval_ms: i64,
+    /// How compaction goes about its work.
+    pub cleaner: CleanerConfig,
     /// Who runs the syncs.
     pub sync: SyncExecution,
 }
@@ -82,6 +85,7 @@ impl LogManagerConfig {
             high_watermark_checkpoint_interval_ms: 5_000,
             retention_check_interval_ms: 300_000,
             producer_id_expiration_check_interval_ms: 600_000,
+            cleaner: CleanerConfig::default(),
             sync: SyncExecution::Threads,
         }
     }
@@ -97,6 +101,9 @@ pub struct LogManager {
     failed: Mutex<BTreeMap<(String, i32), String>>,
     schedule: Mutex<Schedule>,
     creating: Mutex<()>,
+    pub(crate) cleaner: Arc<Cleaner>,
+    /// Tells cleaner threads the time, once they have been started.
+    pub(crate) cleaner_clock: Mutex<Option<Arc<dyn Fn() -> i64 + Send + Sync>>>,
 }
 
 impl LogManager {
@@ -111,6 +118,8 @@ impl LogManager {
     ) -> Result<LogManager, StorageError> {
         let files = Arc::new(FileCache::new(config.file_budget));
         let (cluster_id, directories) = directories::open(&disk, &config, &files, random_id)?;
+        let seed = random_id().as_u128() as u64;
+        let cleaner = Cleaner::new(config.cleaner, seed);
         let mut sync_threads = Vec::new();
         if config.sync == SyncExecution::Threads {
             for (index, directory) in directories.iter().enumerate() {
@@ -130,6 +139,8 @@ impl LogManager {
             failed: Mutex::new(BTreeMap::new()),
             schedule: Mutex::new(Schedule::default()),
             creating: Mutex::new(()),
+            cleaner: Arc::new(cleaner),
+            cleaner_clock: Mutex::new(None),
         })
     }
 
@@ -293,6 +304,7 @@ impl LogManager {
     /// Stops cleanly: everything goes to disk, then the marker of a clean stop with `broker_epoch`. A directory that
     /// fails, or that holds a log which could not be opened, gets no marker, so that the next start verifies it.
     pub fn shutdown(&self, broker_epoch: i64) -> Result<(), StorageError> {
+        self.cleaner.stop();
         self.stop_syncing();
         let mut result = Ok(());
         for directory in &self.directories {
@@ -323,6 +335,7 @@ impl LogManager {
 impl Drop for LogManager {
     fn drop(&mut self) {
         // Without a shutdown this is a crash as far as the directories are concerned; only threads and locks end.
+        self.cleaner.stop();
         self.stop_syncing();
         for directory in &self.directories {
             directory.release();

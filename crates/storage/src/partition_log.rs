@@ -5,17 +5,19 @@
 //! operating system has.
 
 mod append;
+mod clean;
 mod close;
 mod load;
 mod lookup;
 mod producers;
 mod read;
 mod retention;
+mod swap;
 mod sync;
 mod truncate;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use config::{Durability, TopicConfig};
 use parking_lot::{Mutex, RwLock};
@@ -23,6 +25,7 @@ use protocol::Uuid;
 use replica::{LeaderEpochs, ProducerStates};
 
 pub use self::append::{AppendError, AppendInfo};
+pub(crate) use self::clean::{CleaningError, CleaningResources};
 pub(crate) use self::load::LoadedLog;
 pub use self::lookup::TimestampOffset;
 pub use self::producers::AbortedTransaction;
@@ -57,6 +60,8 @@ pub struct PartitionLog {
     log_end_offset: AtomicI64,
     /// Everything below is on disk.
     synced_end_offset: AtomicI64,
+    /// The recovery point in the checkpoint on disk.
+    saved_recovery_point: AtomicI64,
     /// What counts as durable: the synced or the log end offset.
     durable_end_offset: AtomicI64,
     high_watermark: AtomicI64,
@@ -65,6 +70,11 @@ pub struct PartitionLog {
     last_flush_ms: AtomicI64,
     /// How often the end was cut; readers that see it change begin again.
     truncations: AtomicU64,
+    /// Twice the number of times that segments were replaced by others with the same content; odd while it is done.
+    swaps: AtomicU32,
+    /// Held by whoever takes segments out of the log. Taken before a turn with the recovery points, and that before
+    /// the state.
+    upkeep: Mutex<()>,
     sync_is_scheduled: AtomicBool,
     names_are_unsynced: AtomicBool,
     parent_is_unsynced: AtomicBool,
@@ -95,6 +105,7 @@ struct ReadHint {
     segment_base_offset: i64,
     /// 0 marks an unused hint: nobody needs one for the beginning of a segment.
     position: u32,
+    segment_generation: u32,
 }
 
 impl PartitionLog {
@@ -187,6 +198,7 @@ impl PartitionLog {
             }
             before
         };
+        self.directory().note_policy(self);
         if before.klamm_durability == durability {
             return;
         }
@@ -231,6 +243,18 @@ impl PartitionLog {
     fn publish_first_unstable_offset(&self, state: &LogState) {
         let first = state.producers.first_unstable_offset().unwrap_or(i64::MAX);
         self.first_unstable_offset.store(first, Ordering::Release);
+    }
+
+    /// Repeats what failed because segments were replaced meanwhile.
+    fn while_swapped<T, E>(&self, attempt: impl Fn() -> Result<T, E>) -> Result<T, E> {
+        loop {
+            let swaps = self.swaps.load(Ordering::Acquire);
+            let result = attempt();
+            if result.is_ok() || (swaps.is_multiple_of(2) && swaps == self.swaps.load(Ordering::Acquire)) {
+                return result;
+            }
+            drop(self.upkeep.lock());
+        }
     }
 
     fn notify_observer(&self) {

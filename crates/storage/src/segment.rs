@@ -33,6 +33,8 @@ pub(crate) const SEGMENT_BYTES_MAX: u32 = i32::MAX as u32;
 pub(crate) struct Segment {
     pub(crate) base_offset: i64,
     pub(crate) created_ms: i64,
+    /// Tells segments apart that had the same base offset one after the other.
+    pub(crate) generation: u32,
     size: AtomicU32,
     next_offset: AtomicI64,
     first_timestamp: AtomicI64,
@@ -74,9 +76,33 @@ impl Segment {
     /// A segment whose file may not exist yet.
     pub(crate) fn new(base_offset: i64, size: u32, next_offset: i64, created_ms: i64) -> Arc<Segment> {
         let largest = (size == 0).then_some(TimeEntry { timestamp: -1, offset: base_offset });
+        Segment::with_generation(base_offset, size, next_offset, created_ms, 0, largest)
+    }
+
+    /// A segment that takes the place of others.
+    pub(crate) fn replacing(
+        base_offset: i64,
+        size: u32,
+        next_offset: i64,
+        created_ms: i64,
+        generation: u32,
+        largest: TimeEntry,
+    ) -> Arc<Segment> {
+        Segment::with_generation(base_offset, size, next_offset, created_ms, generation, Some(largest))
+    }
+
+    fn with_generation(
+        base_offset: i64,
+        size: u32,
+        next_offset: i64,
+        created_ms: i64,
+        generation: u32,
+        largest: Option<TimeEntry>,
+    ) -> Arc<Segment> {
         Arc::new(Segment {
             base_offset,
             created_ms,
+            generation,
             size: AtomicU32::new(size),
             next_offset: AtomicI64::new(next_offset),
             first_timestamp: AtomicI64::new(UNKNOWN_TIMESTAMP),
@@ -107,11 +133,16 @@ impl Segment {
     pub(crate) fn file(self: &Arc<Self>, place: &Place, kind: LogFileKind) -> io::Result<Arc<dyn DiskFile>> {
         let directory = place.directory();
         directory.files().get(self, slot_index(kind), || {
-            if self.is_discarded.load(Ordering::Acquire) {
+            if self.is_discarded() {
                 return Err(io::ErrorKind::NotFound.into());
             }
             directory.disk().open(&self.path(place, kind), OpenMode::Create)
         })
+    }
+
+    /// Whether the segment is no part of the log any more.
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.is_discarded.load(Ordering::Acquire)
     }
 
     /// Ends every use of the files before they are renamed: closing waits for whoever opens one right now.

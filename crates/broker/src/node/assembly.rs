@@ -130,6 +130,13 @@ pub(super) fn registration(
     }
 }
 
+/// Compaction, on threads of its own, with what was altered before the last stop.
+pub(super) fn start_cleaners(logs: &Arc<LogManager>, config: &DynamicBrokerConfig, clock: &Arc<dyn Clock>) {
+    logs.set_cleaner_config(settings::cleaner(&config.current()));
+    let clock = clock.clone();
+    logs.start_cleaners(Arc::new(move || clock.now_ms()));
+}
+
 /// Checkpoints, retention and the like, on a thread of its own.
 pub(super) fn housekeeping(
     logs: Arc<LogManager>,

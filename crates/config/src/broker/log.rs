@@ -27,16 +27,16 @@ config_table! {
 
         /// Pause of the compactor when nothing needs compaction, in milliseconds.
         log_cleaner_backoff_ms: i64 = "log.cleaner.backoff.ms" => "15000", Medium, AtLeast(0),
-            cluster_wide(), inert();
+            cluster_wide();
 
         /// Memory for the keys that compaction looks at in one pass, over all its threads, in bytes.
         log_cleaner_dedupe_buffer_size: i64 = "log.cleaner.dedupe.buffer.size" => "134217728", Medium, Any,
-            cluster_wide(), inert();
+            cluster_wide();
 
         /// How long a tombstone stays readable in a compacted topic that does not set its own, in
         /// milliseconds.
         log_cleaner_delete_retention_ms: i64 = "log.cleaner.delete.retention.ms" => "86400000",
-            Medium, AtLeast(0), cluster_wide(), inert();
+            Medium, AtLeast(0), cluster_wide();
 
         /// Whether logs are compacted at all. Kafka 4 always does.
         log_cleaner_enable: bool = "log.cleaner.enable" => "true", Medium, Any,
@@ -44,37 +44,36 @@ config_table! {
 
         /// How full the compactor's table of keys may become, as a part of 1.
         log_cleaner_io_buffer_load_factor: f64 = "log.cleaner.io.buffer.load.factor" => "0.9", Medium, Any,
-            cluster_wide(), inert();
+            cluster_wide();
 
         /// Memory for the compactor's reads and writes, over all its threads, in bytes.
         log_cleaner_io_buffer_size: i32 = "log.cleaner.io.buffer.size" => "524288", Medium, AtLeast(0),
-            cluster_wide(), inert();
+            cluster_wide();
 
         /// Most bytes a second that compaction reads and writes together.
         log_cleaner_io_max_bytes_per_second: f64 = "log.cleaner.io.max.bytes.per.second" => "1.7976931348623157E308",
-            Medium, Any, cluster_wide(), inert();
+            Medium, Any, cluster_wide();
 
         /// Longest time that a record may wait for compaction in topics that do not set their own, in
         /// milliseconds.
         log_cleaner_max_compaction_lag_ms: i64 = "log.cleaner.max.compaction.lag.ms" => "9223372036854775807",
-            Medium, AtLeast(1), cluster_wide(), inert();
+            Medium, AtLeast(1), cluster_wide();
 
         /// Part of a log that must be new since its last compaction before it is compacted again, for
         /// topics that do not set their own.
         log_cleaner_min_cleanable_ratio: f64 = "log.cleaner.min.cleanable.ratio" => "0.5",
-            Medium, Between(0, 1), cluster_wide(), inert();
+            Medium, Between(0, 1), cluster_wide();
 
         /// Shortest time that a record is safe from compaction in topics that do not set their own, in
         /// milliseconds.
         log_cleaner_min_compaction_lag_ms: i64 = "log.cleaner.min.compaction.lag.ms" => "0", Medium, AtLeast(0),
-            cluster_wide(), inert();
+            cluster_wide();
 
         /// Threads that compact logs.
-        log_cleaner_threads: i32 = "log.cleaner.threads" => "1", Medium, AtLeast(0), cluster_wide(), inert();
+        log_cleaner_threads: i32 = "log.cleaner.threads" => "1", Medium, AtLeast(0), cluster_wide();
 
         /// What happens to old records of topics that do not set their own: `delete` removes old segments,
-        /// `compact` keeps the last record of each key; both may be named, or neither. Compaction is not
-        /// done yet: all records of such topics stay.
+        /// `compact` keeps the last record of each key; both may be named, or neither.
         log_cleanup_policy: Vec<String> = "log.cleanup.policy" => "delete",
             Medium, Elements { words: &["compact", "delete"], empty: true }, cluster_wide();
 

@@ -8,8 +8,7 @@ config_table! {
     /// A topic.
     TopicConfig {
         /// What happens to old records: `delete` removes old segments by age and size, `compact` keeps the
-        /// last record of each key; both may be named, or neither. Compaction is not done yet: all records of
-        /// such a topic stay.
+        /// last record of each key; both may be named, or neither.
         cleanup_policy: Vec<String> = "cleanup.policy" => "delete",
             Medium, Elements { words: &["compact", "delete"], empty: true }, synonyms(&[same("log.cleanup.policy")]);
 
@@ -33,7 +32,7 @@ config_table! {
         /// How long a tombstone stays readable after compaction reached it, in milliseconds; a consumer
         /// that starts at the beginning must come this far in this time to see every deletion.
         delete_retention_ms: i64 = "delete.retention.ms" => "86400000", Medium, AtLeast(0),
-            synonyms(&[same("log.cleaner.delete.retention.ms")]), inert();
+            synonyms(&[same("log.cleaner.delete.retention.ms")]);
 
         /// Whether share groups may write records that they gave up to this topic.
         errors_deadletterqueue_group_enable: bool = "errors.deadletterqueue.group.enable" => "false",
@@ -84,7 +83,7 @@ config_table! {
 
         /// Longest time that a record may wait for compaction, in milliseconds.
         max_compaction_lag_ms: i64 = "max.compaction.lag.ms" => "9223372036854775807", Medium, AtLeast(1),
-            synonyms(&[same("log.cleaner.max.compaction.lag.ms")]), inert();
+            synonyms(&[same("log.cleaner.max.compaction.lag.ms")]);
 
         /// Most bytes that the broker unpacks from one compressed batch; a batch with more is refused.
         max_decompressed_message_bytes: i32 = "max.decompressed.message.bytes" => "2147483639",
@@ -112,11 +111,11 @@ config_table! {
 
         /// Part of the log that must be new since its last compaction before it is compacted again.
         min_cleanable_dirty_ratio: f64 = "min.cleanable.dirty.ratio" => "0.5", Medium, Between(0, 1),
-            synonyms(&[same("log.cleaner.min.cleanable.ratio")]), inert();
+            synonyms(&[same("log.cleaner.min.cleanable.ratio")]);
 
         /// Shortest time that a record is safe from compaction, in milliseconds.
         min_compaction_lag_ms: i64 = "min.compaction.lag.ms" => "0", Medium, AtLeast(0),
-            synonyms(&[same("log.cleaner.min.compaction.lag.ms")]), inert();
+            synonyms(&[same("log.cleaner.min.compaction.lag.ms")]);
 
         /// How many in-sync replicas, the leader among them, must have a record before a produce with
         /// acks=all succeeds.

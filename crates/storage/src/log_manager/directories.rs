@@ -181,6 +181,7 @@ fn identify(
         Some(volume),
     );
     directory.read_checkpoints();
+    directory.read_cleaner_offsets();
     Ok(directory)
 }
 

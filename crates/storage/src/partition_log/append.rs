@@ -320,13 +320,13 @@ impl PartitionLog {
         };
         let limits = RollLimits {
             segment_bytes: segment_bytes(config),
-            segment_ms: config.segment_ms,
+            segment_ms: roll::segment_ms(config),
             jitter_ms: roll::jitter_ms(
                 &self.topic,
                 self.partition,
                 active.base_offset,
                 config.segment_jitter_ms,
-                config.segment_ms,
+                roll::segment_ms(config),
             ),
             segment_index_bytes: config.segment_index_bytes,
         };

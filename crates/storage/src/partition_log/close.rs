@@ -12,6 +12,7 @@ use crate::sync_batch::SyncBatch;
 impl PartitionLog {
     /// Ends appends, writes what the next start will trust after a clean stop, and adds it to what is to be synced.
     pub(crate) fn prepare_close(self: &Arc<Self>, batch: &mut SyncBatch) -> Result<(), StorageError> {
+        let _upkeep = self.upkeep.lock();
         let mut state = self.state.lock();
         let is_new = self.names_are_unsynced.load(Ordering::Acquire)
             || self.parent_is_unsynced.load(Ordering::Acquire);
@@ -65,6 +66,7 @@ impl PartitionLog {
     }
 
     fn end_as(&self, name: String) -> Result<PathBuf, StorageError> {
+        let _upkeep = self.upkeep.lock();
         self.state.lock().is_closed = true;
         let directory = self.directory();
         let _turn = directory.sync_queue.between_rounds();

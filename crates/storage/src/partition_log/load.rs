@@ -4,7 +4,7 @@ mod recover;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use config::{Durability, TopicConfig};
 use parking_lot::{Mutex, RwLock};
@@ -71,11 +71,14 @@ impl PartitionLog {
             log_start_offset: AtomicI64::new(0),
             log_end_offset: AtomicI64::new(0),
             synced_end_offset: AtomicI64::new(0),
+            saved_recovery_point: AtomicI64::new(0),
             durable_end_offset: AtomicI64::new(0),
             high_watermark: AtomicI64::new(0),
             first_unstable_offset: AtomicI64::new(i64::MAX),
             last_flush_ms: AtomicI64::new(now_ms),
             truncations: AtomicU64::new(0),
+            swaps: AtomicU32::new(0),
+            upkeep: Mutex::new(()),
             sync_is_scheduled: AtomicBool::new(false),
             names_are_unsynced: AtomicBool::new(false),
             parent_is_unsynced: AtomicBool::new(false),
@@ -142,6 +145,7 @@ impl PartitionLog {
         now_ms: i64,
     ) -> Result<Arc<PartitionLog>, StorageError> {
         let log = PartitionLog::empty(place, topic, partition, config, producer_id_expiration_ms, now_ms);
+        log.finish_swaps()?;
         let found = log.find_files()?;
         log.remove_leftovers(&found)?;
         *log.topic_id.lock() = log.read_topic_id(known)?;
@@ -165,6 +169,7 @@ impl PartitionLog {
         log.drop_stray_snapshots(&mut state, reindex_from)?;
         log.rebuild_producers(&mut state, log.log_end_offset().min(reindex_from), reindex_from, now_ms)?;
         *log.state.lock() = state;
+        log.saved_recovery_point.store(known.recovery_point, Ordering::Release);
         let log = Arc::new(log);
         if log.synced_end_offset() < log.log_end_offset() {
             log.schedule_sync();
@@ -183,12 +188,7 @@ impl PartitionLog {
                 PartitionFile::Log(offset, LogFileKind::ProducerSnapshot) => found.snapshots.push(offset),
                 PartitionFile::Log(offset, kind) => found.indexes.push((offset, kind, entry.length)),
                 PartitionFile::Leftover => found.leftovers.push(entry.name),
-                PartitionFile::Other if entry.name.ends_with(".swap") || entry.name.ends_with(".cleaned") => {
-                    let reason =
-                        "left by a compaction that did not finish: start and stop Apache Kafka on it once";
-                    return Err(StorageError::damaged(&path.join(&entry.name), reason));
-                }
-                PartitionFile::Other => {}
+                PartitionFile::Staged(..) | PartitionFile::Other => {}
             }
         }
         found.logs.sort_unstable();

@@ -25,6 +25,10 @@ impl PartitionLog {
     /// The first record at or after the log start offset whose timestamp is at least `timestamp`.
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, StorageError> {
         self.directory().check_online()?;
+        self.while_swapped(|| self.find_timestamp(timestamp))
+    }
+
+    fn find_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, StorageError> {
         let log_start_offset = self.log_start_offset();
         for segment in self.segments().iter() {
             if self.largest(segment)?.0 < timestamp || segment.next_offset() <= log_start_offset {
@@ -45,6 +49,10 @@ impl PartitionLog {
     /// The first record with the largest timestamp in the log.
     pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>, StorageError> {
         self.directory().check_online()?;
+        self.while_swapped(|| self.find_max_timestamp())
+    }
+
+    fn find_max_timestamp(&self) -> Result<Option<TimestampOffset>, StorageError> {
         let segments = self.segments();
         let mut newest: Option<(&Arc<Segment>, i64, i64)> = None;
         for segment in segments.iter().filter(|segment| segment.size() > 0) {
@@ -82,7 +90,7 @@ impl PartitionLog {
         Ok(())
     }
 
-    fn largest(&self, segment: &Arc<Segment>) -> Result<(i64, i64), StorageError> {
+    pub(super) fn largest(&self, segment: &Arc<Segment>) -> Result<(i64, i64), StorageError> {
         let largest = segment.largest_timestamp(&self.place);
         let largest =
             largest.map_err(|error| segment.io_error(&self.place, LogFileKind::TimeIndex, error))?;

@@ -209,7 +209,22 @@ impl PartitionLog {
         start_offset: i64,
         end_offset: i64,
     ) -> Result<Vec<AbortedTransaction>, StorageError> {
-        let segments = self.segments();
+        let entries =
+            self.while_swapped(|| self.aborted_entries(&self.segments(), start_offset, end_offset))?;
+        let named = entries.into_iter().map(|entry| AbortedTransaction {
+            producer_id: entry.producer_id,
+            first_offset: entry.first_offset,
+        });
+        Ok(named.collect())
+    }
+
+    /// The entries of the transaction indexes that concern `start_offset..end_offset`.
+    pub(super) fn aborted_entries(
+        &self,
+        segments: &[Arc<Segment>],
+        start_offset: i64,
+        end_offset: i64,
+    ) -> Result<Vec<AbortedEntry>, StorageError> {
         let first = segments.partition_point(|segment| segment.base_offset <= start_offset).saturating_sub(1);
         let mut aborted = Vec::new();
         let mut is_complete = false;
@@ -222,8 +237,7 @@ impl PartitionLog {
                 .map_err(|error| segment.io_error(&self.place, LogFileKind::TransactionIndex, error))?;
             let visited = transaction_index::visit(file.as_ref(), |entry| {
                 if entry.last_offset >= start_offset && entry.first_offset < end_offset {
-                    let AbortedEntry { producer_id, first_offset, .. } = entry;
-                    aborted.push(AbortedTransaction { producer_id, first_offset });
+                    aborted.push(entry);
                 }
                 is_complete = entry.last_stable_offset >= end_offset;
                 !is_complete

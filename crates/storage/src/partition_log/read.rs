@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::{ErrorCode, FileRegion, Records};
 use records::{BATCH_OVERHEAD, BatchHeader};
 
-use super::{PartitionLog, ReadHint};
+use super::{AbortedTransaction, PartitionLog, ReadHint};
 use crate::error::StorageError;
 use crate::file_names::LogFileKind;
 use crate::segment::Segment;
@@ -90,6 +90,25 @@ impl PartitionLog {
         self.read_as(Form::Any, start_offset, max_bytes, upper_bound_offset, at_least_one_batch)
     }
 
+    /// [`PartitionLog::read`], and the aborted transactions among what was read: of one state of the log, whatever
+    /// compaction does meanwhile.
+    pub fn read_committed(
+        &self,
+        start_offset: i64,
+        max_bytes: usize,
+        upper_bound_offset: i64,
+        at_least_one_batch: bool,
+    ) -> Result<(ReadResult, Vec<AbortedTransaction>), ReadError> {
+        loop {
+            let swaps = self.swaps.load(Ordering::Acquire);
+            let read = self.read(start_offset, max_bytes, upper_bound_offset, at_least_one_batch)?;
+            let aborted = self.aborted_transactions(start_offset, read.end_offset)?;
+            if swaps == self.swaps.load(Ordering::Acquire) {
+                return Ok((read, aborted));
+            }
+        }
+    }
+
     /// [`PartitionLog::read`] with at least one batch, copied into memory: for whoever looks at the records.
     pub fn read_bytes(
         &self,
@@ -117,8 +136,9 @@ impl PartitionLog {
                 drop(self.state.lock());
                 continue;
             }
-            let result =
-                self.read_once(form, start_offset, max_bytes, upper_bound_offset, at_least_one_batch);
+            let result = self.while_swapped(|| {
+                self.read_once(form, start_offset, max_bytes, upper_bound_offset, at_least_one_batch)
+            });
             // Cut under the reader's feet: whatever was read may be from before and after, so it begins again.
             if self.truncations.load(Ordering::Acquire) != truncations {
                 continue;
@@ -145,7 +165,7 @@ impl PartitionLog {
             return false;
         }
         let Some(segment) = self.segment_of(start_offset) else { return false };
-        let hint = self.read_hint(start_offset, segment.base_offset);
+        let hint = self.read_hint(start_offset, &segment);
         if hint.is_none() && segment.index_would_block(&self.place) {
             return true;
         }
@@ -231,7 +251,7 @@ impl PartitionLog {
         let segments = self.segments();
         let first = segments.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1);
         for segment in &segments[first.min(segments.len())..] {
-            if let Some(position) = self.read_hint(offset, segment.base_offset)
+            if let Some(position) = self.read_hint(offset, segment)
                 && position < segment.size()
             {
                 return Ok(Some(Start { segment: Arc::clone(segment), position }));
@@ -286,10 +306,13 @@ impl PartitionLog {
         segments.get(index).cloned()
     }
 
-    fn read_hint(&self, offset: i64, segment_base_offset: i64) -> Option<u32> {
+    fn read_hint(&self, offset: i64, segment: &Segment) -> Option<u32> {
         let hints = self.read_hints.lock();
         let found = hints.iter().find(|hint| {
-            hint.position > 0 && hint.offset == offset && hint.segment_base_offset == segment_base_offset
+            hint.position > 0
+                && hint.offset == offset
+                && hint.segment_base_offset == segment.base_offset
+                && hint.segment_generation == segment.generation
         });
         found.map(|hint| hint.position)
     }
@@ -299,7 +322,12 @@ impl PartitionLog {
         let mut hints = self.read_hints.lock();
         if truncations == self.truncations.load(Ordering::Acquire) {
             hints.rotate_right(1);
-            hints[0] = ReadHint { offset, segment_base_offset: segment.base_offset, position };
+            hints[0] = ReadHint {
+                offset,
+                segment_base_offset: segment.base_offset,
+                position,
+                segment_generation: segment.generation,
+            };
         }
     }
 }

@@ -12,6 +12,7 @@ impl PartitionLog {
     /// Deletes the oldest segments that `retention.ms`, `retention.bytes` or the log start offset let go; returns
     /// how many.
     pub fn delete_old_segments(self: &Arc<Self>, now_ms: i64) -> Result<usize, StorageError> {
+        let _upkeep = self.upkeep.lock();
         let config = self.config();
         let count = {
             let segments = self.segments();

@@ -117,7 +117,10 @@ impl PartitionLog {
         let recovery_point = self.synced_end_offset();
         let segments = self.segments();
         let ended = segments.len().saturating_sub(1);
-        for segment in segments[..ended].iter().filter(|segment| segment.next_offset() <= recovery_point) {
+        for segment in segments[..ended]
+            .iter()
+            .filter(|segment| segment.next_offset() <= recovery_point && !segment.is_discarded())
+        {
             for kind in [LogFileKind::OffsetIndex, LogFileKind::TimeIndex, LogFileKind::TransactionIndex] {
                 if segment.take_unsynced(kind) {
                     batch.add_file(segment.path(&self.place, kind), || segment.file(&self.place, kind))?;
@@ -126,6 +129,11 @@ impl PartitionLog {
         }
         self.add_side_files(batch)?;
         Ok(recovery_point)
+    }
+
+    /// The checkpoint on disk names this recovery point now.
+    pub(crate) fn recovery_point_saved(&self, recovery_point: i64) {
+        self.saved_recovery_point.store(recovery_point, Ordering::Release);
     }
 
     /// Adds producer snapshots and leader epochs, where they have changed.

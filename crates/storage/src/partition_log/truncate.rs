@@ -21,6 +21,7 @@ impl PartitionLog {
             self.truncate_fully_and_start_at(offset, now_ms)?;
             return Ok(true);
         }
+        let _upkeep = self.upkeep.lock();
         let cut_from = match self.segment_of(offset) {
             Some(segment) => {
                 segment.find_offset(&self.place, offset)?.map_or(offset, |batch| batch.header.base_offset)
@@ -45,6 +46,7 @@ impl PartitionLog {
         offset: i64,
         now_ms: i64,
     ) -> Result<(), StorageError> {
+        let _upkeep = self.upkeep.lock();
         let _turn = self.lower_recovery_point(offset.min(self.log_start_offset()))?;
         let mut state = self.writable_state()?;
         self.truncations.fetch_add(1, Ordering::AcqRel);
@@ -68,6 +70,8 @@ impl PartitionLog {
         if was > offset {
             directory.write_recovery_points(&turn)?;
         }
+        // What is written at these offsets next has not been cleaned.
+        directory.lower_cleaner_offset(self.topic(), self.partition(), offset)?;
         Ok(turn)
     }
 
@@ -81,7 +85,7 @@ impl PartitionLog {
         let kept = segments.partition_point(|segment| segment.base_offset <= offset).max(1);
         let last = &segments[kept - 1];
         let batch = last.find_offset(&self.place, offset)?;
-        let end_offset = batch.map_or(last.next_offset(), |batch| batch.header.base_offset.min(offset));
+        let end_offset = batch.map_or(offset, |batch| batch.header.base_offset.min(offset));
         self.publish_end(state, end_offset);
         self.replace_segments(segments[..kept].to_vec());
         // From the last on, so that a crash in between leaves a log without a gap.

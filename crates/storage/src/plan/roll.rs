@@ -1,5 +1,7 @@
 //! Whether the next append needs a new segment, by the rules of Kafka's `LogSegment.shouldRoll`.
 
+use config::TopicConfig;
+
 /// What the decision looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RollInput {
@@ -34,6 +36,15 @@ pub struct RollLimits {
     pub jitter_ms: i64,
     /// `segment.index.bytes`, the limit of either index.
     pub segment_index_bytes: i32,
+}
+
+/// `segment.ms`, or `max.compaction.lag.ms` where that is shorter: an active segment is never compacted.
+pub fn segment_ms(config: &TopicConfig) -> i64 {
+    if config.compacts() && config.max_compaction_lag_ms > 0 {
+        config.segment_ms.min(config.max_compaction_lag_ms)
+    } else {
+        config.segment_ms
+    }
 }
 
 /// Whether to roll before the append.

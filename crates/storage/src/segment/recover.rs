@@ -204,16 +204,23 @@ impl Segment {
 pub(crate) struct RebuiltIndexes {
     indexes: Indexes,
     largest: TimeEntry,
+    interval_bytes: u32,
 }
 
 impl RebuiltIndexes {
     pub(crate) fn new(base_offset: i64) -> RebuiltIndexes {
+        RebuiltIndexes::with_interval(base_offset, REBUILT_INDEX_INTERVAL_BYTES)
+    }
+
+    /// Indexes with an entry about every `interval_bytes`.
+    pub(crate) fn with_interval(base_offset: i64, interval_bytes: u32) -> RebuiltIndexes {
         let indexes = Indexes {
             offsets: SortedEntries::empty(),
             times: SortedEntries::empty(),
             bytes_since_last_entry: 0,
         };
-        RebuiltIndexes { indexes, largest: TimeEntry { timestamp: -1, offset: base_offset } }
+        let largest = TimeEntry { timestamp: -1, offset: base_offset };
+        RebuiltIndexes { indexes, largest, interval_bytes }
     }
 
     /// Takes the next batch in.
@@ -222,12 +229,25 @@ impl RebuiltIndexes {
             self.largest = TimeEntry { timestamp: header.max_timestamp, offset: header.last_offset() };
         }
         let indexes = &mut self.indexes;
-        if indexes.bytes_since_last_entry > REBUILT_INDEX_INTERVAL_BYTES {
+        if indexes.bytes_since_last_entry > self.interval_bytes {
             indexes.offsets.push(OffsetEntry { offset: header.last_offset(), position });
             indexes.maybe_push_time(self.largest);
             indexes.bytes_since_last_entry = 0;
         }
         indexes.bytes_since_last_entry =
             indexes.bytes_since_last_entry.saturating_add(header.size_in_bytes() as u32);
+    }
+
+    /// Writes both indexes of a segment that takes no more batches to empty files; returns its largest timestamp.
+    pub(crate) fn write_to(
+        mut self,
+        offsets: &dyn DiskFile,
+        times: &dyn DiskFile,
+        base_offset: i64,
+    ) -> io::Result<TimeEntry> {
+        self.indexes.maybe_push_time(self.largest);
+        self.indexes.offsets.write_pending(offsets, base_offset)?;
+        self.indexes.times.write_pending(times, base_offset)?;
+        Ok(self.largest)
     }
 }

@@ -1,5 +1,6 @@
 //! Logs from the outside, on the simulated disk and on a real one.
 
+mod compaction;
 mod crash;
 mod directories;
 mod faults;

@@ -31,7 +31,7 @@ impl PartitionLog {
         let mut end_offset = verified_from;
         let mut kept = first;
         for segment in &segments[first..] {
-            if segment.base_offset != end_offset && self.is_torn_off(segment, end_offset) {
+            if segment.base_offset != end_offset && self.is_torn_off(segment, end_offset, known) {
                 break;
             }
             let verified = self.verify_segment(state, segment, end_offset.max(segment.base_offset))?;
@@ -66,9 +66,10 @@ impl PartitionLog {
     }
 
     /// A segment that does not begin where the one before ends was written after something that is lost, unless
-    /// compaction has made the gap.
-    fn is_torn_off(&self, segment: &Segment, end_offset: i64) -> bool {
-        segment.base_offset < end_offset || !self.config.read().compacts()
+    /// compaction has made the gap: it does so below the recovery point only, where nothing can be lost.
+    fn is_torn_off(&self, segment: &Segment, end_offset: i64, known: LoadedLog) -> bool {
+        segment.base_offset < end_offset
+            || (segment.base_offset > known.recovery_point && !self.config.read().compacts())
     }
 
     fn verify_segment(
