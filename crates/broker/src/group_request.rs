@@ -29,3 +29,11 @@ pub(crate) fn shard_context(context: &RequestContext) -> groups::RequestContext 
 pub(crate) async fn ask_group(context: &RequestContext, group_id: &str, request: Request) -> Reply {
     context.broker.groups.ask(group_id, (shard_context(context), request)).await
 }
+
+/// The feature that stands for the consumer group protocol.
+const GROUP_VERSION_FEATURE: &str = "group.version";
+
+/// Whether the cluster has agreed on consumer groups (KIP-848).
+pub(crate) fn knows_consumer_groups(context: &RequestContext) -> bool {
+    context.broker.metadata.image().features.level(GROUP_VERSION_FEATURE) >= 1
+}

@@ -7,6 +7,8 @@ mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_user_scram_credentials;
 pub(crate) mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_acls;
 mod create_partitions;
 mod create_topics;
@@ -79,6 +81,8 @@ served! {
     AlterConfigs => alter_configs,
     AlterPartitionReassignments => alter_partition_reassignments,
     AlterUserScramCredentials => alter_user_scram_credentials,
+    ConsumerGroupDescribe => consumer_group_describe,
+    ConsumerGroupHeartbeat => consumer_group_heartbeat,
     CreateAcls => create_acls,
     CreatePartitions => create_partitions,
     CreateTopics => create_topics,

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use groups::{GroupNotice, MetadataUpdate};
 use metadata::{
     ConfigResourceType, LocalReplica, MetadataDelta, MetadataImage, MetadataLoader, PartitionRegistration,
     Provenance, Publication,
@@ -18,6 +19,7 @@ use crate::group_coordinator::{CONSUMER_OFFSETS, GroupCoordinator};
 use crate::metadata_view::MetadataView;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
+use crate::settings;
 use crate::share_coordinator::{SHARE_GROUP_STATE, ShareCoordinator};
 
 /// A replica of this broker and what the metadata says of it.
@@ -88,12 +90,14 @@ impl MetadataPublisher {
 impl Follower {
     fn publish(&self, publication: Publication) {
         let Publication { delta, image } = publication;
+        let image = Arc::new(image);
         let mut here = Vec::new();
         if self.is_live {
             self.apply_configs(&delta, &image);
+            self.tell_groups(&delta, &image);
             self.apply_topics(&delta, &image, &mut here);
         }
-        self.metadata.publish(Arc::new(image));
+        self.metadata.publish(image);
         // Afterwards: reports are worked out from the image.
         for (partition, registration) in here {
             self.reports.look_at(self.node_id, &partition, &registration);
@@ -105,7 +109,6 @@ impl Follower {
         let of_type = |kind| configs.changed().iter().filter(move |resource| resource.resource_type == kind);
         if of_type(ConfigResourceType::Broker).next().is_some() && self.config.alter(&image.configs) {
             self.partitions.reconfigure_all(image);
-            self.groups.reconfigured();
         }
         for resource in of_type(ConfigResourceType::Topic) {
             self.partitions.reconfigure(&resource.name, image);
@@ -113,6 +116,23 @@ impl Follower {
                 self.groups.reconfigured();
             }
         }
+    }
+
+    /// Groups go by topics, racks and their own settings. They know an image before clients do.
+    fn tell_groups(&self, delta: &MetadataDelta, image: &Arc<MetadataImage>) {
+        let topics = delta.topics();
+        let changed = topics.into_iter().flat_map(|topics| topics.changed().values());
+        let deleted = topics.into_iter().flat_map(|topics| topics.deleted().values());
+        let changed_topics = changed
+            .map(|topic| topic.name().to_string())
+            .chain(deleted.map(|topic| topic.name().to_string()));
+        let update = MetadataUpdate {
+            image: image.clone(),
+            changed_topics: changed_topics.collect(),
+            has_new_topics: topics.is_some_and(|topics| !topics.created().is_empty()),
+        };
+        self.groups.configure(settings::group_shards(&self.config.current(), image.clone()));
+        self.groups.notify(&GroupNotice::MetadataChanged(update));
     }
 
     /// Adds the replicas that have come here or changed to `here`.
@@ -145,8 +165,8 @@ impl Follower {
             .map(|topic| groups::DeletedTopic { name: topic.name().to_string(), id: topic.id() })
             .collect();
         if !deleted.is_empty() {
-            self.groups.notify(&deleted);
             self.share.notify(&deleted.iter().map(|topic| topic.id).collect());
+            self.groups.notify(&GroupNotice::TopicsDeleted(deleted));
         }
     }
 

@@ -371,5 +371,6 @@ fn group_coordinator(
         load_buffer_bytes: usize::try_from(groups.offsets_load_buffer_size).unwrap_or(usize::MAX),
         commit_timeout: Duration::from_millis(groups.offsets_commit_timeout_ms.unsigned_abs().into()),
     };
-    GroupCoordinator::new(coordinator, settings::groups(config), clock.clone(), metadata.clone())
+    let shards = settings::group_shards(config, metadata.image());
+    GroupCoordinator::new(coordinator, shards, clock.clone(), metadata.clone())
 }

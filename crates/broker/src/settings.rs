@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::{BrokerConfig, Properties, TopicConfig};
-use groups::GroupCoordinatorConfig;
+use groups::{
+    BoundedSetting, ConsumerGroupConfig, GroupCoordinatorConfig, GroupShardConfig, MigrationPolicy,
+};
+use metadata::MetadataImage;
 use network::{BoundListener, DescriptorShares, ListenerSettings, ServerSettings};
 use quorum::QuorumSettings;
 use storage::{CleanerConfig, LogManagerConfig};
@@ -169,6 +173,11 @@ pub fn quorum(config: &BrokerConfig, defaults: QuorumSettings) -> QuorumSettings
     }
 }
 
+/// What group shards begin with.
+pub fn group_shards(config: &BrokerConfig, metadata: Arc<MetadataImage>) -> GroupShardConfig {
+    GroupShardConfig { settings: groups(config), metadata }
+}
+
 /// Timeouts and limits of groups.
 pub fn groups(config: &BrokerConfig) -> GroupCoordinatorConfig {
     let groups = &config.groups;
@@ -181,7 +190,41 @@ pub fn groups(config: &BrokerConfig) -> GroupCoordinatorConfig {
         offsets_retention_ms: i64::from(groups.offsets_retention_minutes) * 60_000,
         offsets_retention_check_interval_ms: groups.offsets_retention_check_interval_ms,
         max_batch_bytes: positive(config.log.message_max_bytes),
+        consumer: consumer_groups(config),
         ..GroupCoordinatorConfig::default()
+    }
+}
+
+fn consumer_groups(config: &BrokerConfig) -> ConsumerGroupConfig {
+    let groups = &config.groups;
+    let built_in = ConsumerGroupConfig::default().assignors;
+    let named = groups.group_consumer_assignors.iter().filter(|name| built_in.contains(name)).cloned();
+    let assignors: Vec<String> = named.collect();
+    let policy = groups.group_consumer_migration_policy.to_ascii_uppercase();
+    let bounded = |default, min, max| BoundedSetting { default, min, max };
+    ConsumerGroupConfig {
+        assignors: if assignors.is_empty() { built_in } else { assignors },
+        max_size: positive(groups.group_consumer_max_size),
+        migration_policy: MigrationPolicy {
+            upgrade: policy == "UPGRADE" || policy == "BIDIRECTIONAL",
+            downgrade: policy == "DOWNGRADE" || policy == "BIDIRECTIONAL",
+        },
+        regex_refresh_interval_ms: groups.group_consumer_regex_refresh_interval_ms.into(),
+        session_timeout_ms: bounded(
+            groups.group_consumer_session_timeout_ms,
+            groups.group_consumer_min_session_timeout_ms,
+            groups.group_consumer_max_session_timeout_ms,
+        ),
+        heartbeat_interval_ms: bounded(
+            groups.group_consumer_heartbeat_interval_ms,
+            groups.group_consumer_min_heartbeat_interval_ms,
+            groups.group_consumer_max_heartbeat_interval_ms,
+        ),
+        assignment_interval_ms: bounded(
+            groups.group_consumer_assignment_interval_ms,
+            groups.group_consumer_min_assignment_interval_ms,
+            groups.group_consumer_max_assignment_interval_ms,
+        ),
     }
 }
 

@@ -1,6 +1,8 @@
 //! A group of the classic protocol: who is in it, what generation it is in, who waits for what.
 
 mod describe;
+mod downgrade;
+pub(crate) mod embedded;
 mod heartbeat;
 mod join;
 mod leave;
@@ -21,8 +23,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use protocol::ErrorCode;
 
-pub(crate) use describe::describe_missing;
-pub(crate) use join::join_response;
+pub(crate) use describe::{describe_missing, describe_not_classic};
+pub(crate) use downgrade::Downgraded;
+pub(crate) use join::{join_response, reply_to_join};
 pub(crate) use leave::{leave_outcome, leave_response, leaving_members};
 pub(crate) use member::{ClassicMember, Parked};
 pub(crate) use record::{empty_group_record, replayed_group};
@@ -108,7 +111,26 @@ impl ClassicGroup {
         self.state == ClassicState::Empty
     }
 
-    fn uses_consumer_protocol(&self) -> bool {
+    /// Whether the group only holds offsets: nobody has ever joined it.
+    pub(crate) fn is_simple(&self) -> bool {
+        self.is_empty() && self.pending_join_members.is_empty() && self.protocol_type.is_none()
+    }
+
+    pub(crate) fn generation_id(&self) -> i32 {
+        self.generation_id
+    }
+
+    pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = &ClassicMember> {
+        self.members.values()
+    }
+
+    /// The member's metadata for the protocol in use, or, before there is one, for the one it likes best.
+    pub(crate) fn chosen_metadata(&self, member: &ClassicMember) -> bytes::Bytes {
+        let favourite = || member.protocols.first().map(|protocol| protocol.name.as_str());
+        member.metadata(self.protocol_name.as_deref().or_else(favourite))
+    }
+
+    pub(crate) fn uses_consumer_protocol(&self) -> bool {
         self.protocol_type.as_deref() == Some(CONSUMER_PROTOCOL_TYPE)
     }
 

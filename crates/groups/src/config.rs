@@ -21,6 +21,8 @@ pub struct GroupCoordinatorConfig {
     pub offsets_retention_check_interval_ms: i64,
     /// `max.message.bytes` of `__consumer_offsets`: what one request makes the shard write must fit into one batch.
     pub max_batch_bytes: usize,
+    /// Groups of the consumer protocol.
+    pub consumer: ConsumerGroupConfig,
 }
 
 impl Default for GroupCoordinatorConfig {
@@ -36,6 +38,68 @@ impl Default for GroupCoordinatorConfig {
             offsets_retention_ms: 10_080 * 60_000,
             offsets_retention_check_interval_ms: 600_000,
             max_batch_bytes: 1_048_588,
+            consumer: ConsumerGroupConfig::default(),
+        }
+    }
+}
+
+/// What a shard needs to know for groups of the consumer protocol (KIP-848). Times are milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerGroupConfig {
+    /// `group.consumer.assignors` that are built in, the default first.
+    pub assignors: Vec<String>,
+    /// `group.consumer.max.size`: members of one group.
+    pub max_size: usize,
+    /// Which groups with members may change their protocol.
+    pub migration_policy: MigrationPolicy,
+    /// `group.consumer.regex.refresh.interval.ms`: how often topics are matched anew without reason.
+    pub regex_refresh_interval_ms: i64,
+    /// `group.consumer.session.timeout.ms`, and the bounds of a group's own.
+    pub session_timeout_ms: BoundedSetting,
+    /// `group.consumer.heartbeat.interval.ms`, and the bounds of a group's own.
+    pub heartbeat_interval_ms: BoundedSetting,
+    /// `group.consumer.assignment.interval.ms`, and the bounds of a group's own.
+    pub assignment_interval_ms: BoundedSetting,
+}
+
+/// A setting of the broker that groups may override within bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundedSetting {
+    /// What holds for groups without a value of their own.
+    pub default: i32,
+    /// The least a group's own value may come to.
+    pub min: i32,
+    /// The most it may come to.
+    pub max: i32,
+}
+
+impl BoundedSetting {
+    /// What holds for a group with this value of its own.
+    pub fn resolve(self, own: Option<i32>) -> i32 {
+        own.map_or(self.default, |own| own.min(self.max).max(self.min))
+    }
+}
+
+/// `group.consumer.migration.policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MigrationPolicy {
+    /// Whether a classic group with members becomes a consumer group when a member of the consumer protocol joins.
+    pub upgrade: bool,
+    /// Whether a consumer group becomes a classic group when only members of the classic protocol are left.
+    pub downgrade: bool,
+}
+
+impl Default for ConsumerGroupConfig {
+    /// Kafka 4.4's defaults.
+    fn default() -> Self {
+        Self {
+            assignors: vec!["uniform".to_owned(), "range".to_owned()],
+            max_size: usize::try_from(i32::MAX).unwrap_or(usize::MAX),
+            migration_policy: MigrationPolicy { upgrade: true, downgrade: true },
+            regex_refresh_interval_ms: 600_000,
+            session_timeout_ms: BoundedSetting { default: 45_000, min: 45_000, max: 60_000 },
+            heartbeat_interval_ms: BoundedSetting { default: 5_000, min: 5_000, max: 15_000 },
+            assignment_interval_ms: BoundedSetting { default: 1_000, min: 0, max: 15_000 },
         }
     }
 }

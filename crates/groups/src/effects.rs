@@ -2,12 +2,14 @@
 
 pub use coordinator::{CoordinatorRecord, TransactionalWrite};
 use protocol::ErrorCode;
+use protocol::messages::consumer_group_describe_response::DescribedGroup as DescribedConsumerGroup;
 use protocol::messages::delete_groups_response::DeletableGroupResult;
 use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use protocol::messages::{
-    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, OffsetCommitResponse,
-    OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse,
+    ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse,
+    ListGroupsResponse, OffsetCommitResponse, OffsetDeleteResponse, SyncGroupResponse,
+    TxnOffsetCommitResponse,
 };
 
 /// What a step of a group shard asks for.
@@ -24,6 +26,10 @@ pub enum Reply {
     Heartbeat(HeartbeatResponse),
     /// To LeaveGroup.
     LeaveGroup(LeaveGroupResponse),
+    /// To ConsumerGroupHeartbeat.
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
+    /// To ConsumerGroupDescribe: this shard's part.
+    ConsumerGroupDescribe(Vec<DescribedConsumerGroup>),
     /// To OffsetCommit.
     OffsetCommit(OffsetCommitResponse),
     /// To TxnOffsetCommit.

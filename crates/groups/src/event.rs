@@ -3,11 +3,12 @@
 pub use coordinator::RequestId;
 use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, SyncGroupRequest, TxnOffsetCommitRequest,
+    ConsumerGroupHeartbeatRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
+    OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use protocol::{ErrorCode, Uuid};
 
+use crate::cluster::MetadataUpdate;
 use crate::effects::Reply;
 use crate::refusal::refuse_request;
 
@@ -35,6 +36,10 @@ pub enum Request {
     Heartbeat(HeartbeatRequest),
     /// LeaveGroup v0-5.
     LeaveGroup(LeaveGroupRequest),
+    /// ConsumerGroupHeartbeat v0-1.
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest),
+    /// The groups of a ConsumerGroupDescribe v0-1 that belong to this shard.
+    ConsumerGroupDescribe(Vec<String>),
     /// OffsetCommit v2-10. From v10 on the caller has put the topic's name beside its id, and for older versions the
     /// topic's id beside its name; topics and partitions that do not exist are taken out and answered by the caller.
     OffsetCommit(OffsetCommitRequest),
@@ -90,6 +95,8 @@ pub enum Event {
     },
     /// Time has passed: to be given when [`crate::GroupShard::next_deadline`] is reached.
     Tick,
+    /// The cluster's metadata is another one. The first comes before [`Event::Loaded`].
+    MetadataChanged(MetadataUpdate),
     /// Topics were deleted: their offsets go too.
     TopicsDeleted(Vec<DeletedTopic>),
     /// An end-transaction marker was appended to this partition.

@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use protocol::ErrorCode;
 use protocol::messages::list_groups_response::ListedGroup;
+use protocol::{ErrorCode, Uuid};
 
 use crate::classic::ClassicGroup;
+use crate::cluster::Cluster;
 use crate::config::GroupCoordinatorConfig;
+use crate::consumer::ConsumerGroup;
 use crate::effects::Effects;
+use crate::record::group_metadata_tombstone;
 
 /// What a group needs while it is stepped.
 pub(crate) struct Step<'a> {
     pub(crate) now_ms: i64,
     pub(crate) config: &'a GroupCoordinatorConfig,
+    pub(crate) cluster: &'a mut Cluster,
     pub(crate) effects: &'a mut Effects,
 }
 
@@ -23,6 +27,16 @@ pub(crate) struct Committer<'a> {
     pub(crate) group_instance_id: Option<&'a str>,
     pub(crate) generation_id_or_member_epoch: i32,
     pub(crate) is_transactional: bool,
+    pub(crate) api_version: i16,
+}
+
+/// Which partitions a client may commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommitRule {
+    /// Every one.
+    Any,
+    /// Those that its member has had since the epoch it shows (KIP-1251).
+    AssignedSince,
 }
 
 /// From which moment an offset's retention counts (KIP-211).
@@ -39,26 +53,56 @@ pub(crate) enum OffsetExpiry {
 #[derive(Debug)]
 pub(crate) enum Group {
     /// A group of the classic protocol, or one that only holds offsets.
-    Classic(ClassicGroup),
+    Classic(Box<ClassicGroup>),
+    /// A group of the consumer protocol.
+    Consumer(Box<ConsumerGroup>),
 }
 
 impl Group {
     pub(crate) fn id(&self) -> &Arc<str> {
         match self {
             Self::Classic(group) => &group.group_id,
+            Self::Consumer(group) => &group.group_id,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::Classic(group) => group.is_empty(),
+            Self::Consumer(group) => group.is_empty(),
         }
     }
 
     /// Whether this client may commit offsets now.
-    pub(crate) fn validate_offset_commit(&self, committer: &Committer<'_>) -> Result<(), ErrorCode> {
+    pub(crate) fn validate_offset_commit(&self, committer: &Committer<'_>) -> Result<CommitRule, ErrorCode> {
         match self {
-            Self::Classic(group) => group.validate_offset_commit(committer),
+            Self::Classic(group) => group.validate_offset_commit(committer).map(|()| CommitRule::Any),
+            Self::Consumer(group) => group.validate_offset_commit(committer),
+        }
+    }
+
+    /// Whether a client under [`CommitRule::AssignedSince`] may commit this partition.
+    pub(crate) fn validate_partition_commit(
+        &self,
+        committer: &Committer<'_>,
+        topic_id: Uuid,
+        partition: i32,
+    ) -> Result<(), ErrorCode> {
+        match self {
+            Self::Classic(_) => Ok(()),
+            Self::Consumer(group) => group.validate_partition_commit(committer, topic_id, partition),
+        }
+    }
+
+    /// Whether this client may fetch offsets now.
+    pub(crate) fn validate_offset_fetch(
+        &self,
+        member_id: Option<&str>,
+        member_epoch: i32,
+    ) -> Result<(), ErrorCode> {
+        match self {
+            Self::Classic(_) => Ok(()),
+            Self::Consumer(group) => group.validate_offset_fetch(member_id, member_epoch),
         }
     }
 
@@ -66,6 +110,7 @@ impl Group {
     pub(crate) fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         match self {
             Self::Classic(group) => group.validate_offset_delete(),
+            Self::Consumer(_) => Ok(()),
         }
     }
 
@@ -78,19 +123,22 @@ impl Group {
     pub(crate) fn is_subscribed_to(&self, topic: &str) -> bool {
         match self {
             Self::Classic(group) => group.is_subscribed_to(topic),
+            Self::Consumer(group) => group.is_subscribed_to(topic),
         }
     }
 
     pub(crate) fn offset_expiry(&self) -> OffsetExpiry {
         match self {
             Self::Classic(group) => group.offset_expiry(),
+            Self::Consumer(_) => OffsetExpiry::SinceCommit,
         }
     }
 
-    /// The type's name, as ListGroups has it.
+    /// The type's name in small letters: what ListGroups filters by.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Classic(_) => "classic",
+            Self::Consumer(_) => "consumer",
         }
     }
 
@@ -98,6 +146,7 @@ impl Group {
     pub(crate) fn state_name(&self) -> &'static str {
         match self {
             Self::Classic(group) => group.state.name(),
+            Self::Consumer(group) => group.state_name(),
         }
     }
 
@@ -110,6 +159,47 @@ impl Group {
                 group_type: self.type_name().to_owned(),
                 ..ListedGroup::default()
             },
+            Self::Consumer(group) => group.listed(),
+        }
+    }
+
+    /// Writes what takes the whole group out of the log, but for its offsets.
+    pub(crate) fn write_tombstones(&self, step: &mut Step<'_>) {
+        match self {
+            Self::Classic(group) => step.effects.records.extend(group_metadata_tombstone(&group.group_id)),
+            Self::Consumer(group) => group.write_tombstones(step),
+        }
+    }
+
+    /// Begins the sessions of members found by replay.
+    pub(crate) fn loaded(&mut self, step: &mut Step<'_>) {
+        match self {
+            Self::Classic(group) => group.loaded(step),
+            Self::Consumer(group) => group.loaded(step),
+        }
+    }
+
+    /// Lets everything due now happen. Gives what the group becomes, if it becomes another.
+    pub(crate) fn fire_due(&mut self, step: &mut Step<'_>) -> Option<Group> {
+        match self {
+            Self::Classic(group) => {
+                group.fire_due(step);
+                group.timers.wanted_ms = group.next_deadline_ms();
+                None
+            }
+            Self::Consumer(group) => {
+                let classic = group.fire_due(step);
+                group.timers.wanted_ms = group.next_deadline_ms();
+                classic.map(|classic| Group::Classic(Box::new(classic)))
+            }
+        }
+    }
+
+    /// Answers whatever is parked, for a shard that goes away.
+    pub(crate) fn unload(&mut self, step: &mut Step<'_>) {
+        match self {
+            Self::Classic(group) => group.answer_all_with_error(step, ErrorCode::NotCoordinator),
+            Self::Consumer(_) => {}
         }
     }
 
@@ -117,6 +207,7 @@ impl Group {
     pub(crate) fn timers(&mut self) -> &mut GroupTimers {
         match self {
             Self::Classic(group) => &mut group.timers,
+            Self::Consumer(group) => &mut group.timers,
         }
     }
 }

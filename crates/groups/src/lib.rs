@@ -1,4 +1,4 @@
-//! Group coordinator shards as pure state machines: classic groups and committed offsets.
+//! Group coordinator shards as pure state machines: groups of every kind and committed offsets.
 //!
 //! A [`GroupShard`] holds every group whose id maps to one partition of `__consumer_offsets`
 //! ([`coordinator_key_partition`]). It is stepped with [`Event`]s and answers with [`Effects`]: records to append to
@@ -9,15 +9,20 @@
 //! |-------------|-----------------------------------------------------------------------------------|
 //! | `shard`     | the one door: `step`, `replay`, `next_deadline`                                   |
 //! | `classic`   | the classic group protocol (JoinGroup, SyncGroup, Heartbeat, LeaveGroup)          |
+//! | `consumer`  | the consumer group protocol (KIP-848), `assignor` who gets which partitions       |
+//! | `cluster`   | the metadata that a shard goes by                                                 |
 //! | `offsets`   | committed and pending transactional offsets, their expiry                         |
 //! | `event`     | everything that can happen to a shard                                             |
 //! | `effects`   | everything a shard can ask for                                                    |
 //! | `record`    | `__consumer_offsets` records, as Kafka 4.4 writes them                            |
 //!
-//! Kinds of groups that come later stand beside `classic`, as variants of `group::Group`.
+//! The kinds of groups stand beside each other as variants of `group::Group`.
 
+mod assignor;
 mod classic;
+mod cluster;
 mod config;
+mod consumer;
 mod coordinator_shard;
 mod deadlines;
 mod effects;
@@ -31,7 +36,9 @@ mod shard;
 
 pub use coordinator::coordinator_key_partition;
 
-pub use config::GroupCoordinatorConfig;
+pub use cluster::MetadataUpdate;
+pub use config::{BoundedSetting, ConsumerGroupConfig, GroupCoordinatorConfig, MigrationPolicy};
+pub use coordinator_shard::{GroupNotice, GroupShardConfig};
 pub use effects::{CoordinatorRecord, Effects, Reply, TransactionalWrite};
 pub use event::{DeletedTopic, Event, Request, RequestContext, RequestId};
 pub use offsets::fetch::{offset_fetch_request_groups, offset_fetch_response};

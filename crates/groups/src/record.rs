@@ -64,7 +64,8 @@ fn group_metadata_key(group_id: &str) -> GroupMetadataKey {
     GroupMetadataKey { group: group_id.to_owned() }
 }
 
-fn encoded(record: &GroupCoordinatorRecord, value_version: i16) -> Option<CoordinatorRecord> {
+/// A record in bytes, or None where it cannot be written at all.
+pub(crate) fn encoded(record: &GroupCoordinatorRecord, value_version: i16) -> Option<CoordinatorRecord> {
     let (key, value) = record.encode(value_version).ok()?;
     Some(CoordinatorRecord { key, value })
 }

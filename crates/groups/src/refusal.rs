@@ -1,19 +1,34 @@
 //! The same error for a whole request, in the shape each answer has for it.
 
 use protocol::ErrorCode;
+use protocol::messages::consumer_group_describe_response::DescribedGroup as DescribedConsumerGroup;
 use protocol::messages::delete_groups_response::DeletableGroupResult;
 use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
 use protocol::messages::{
-    HeartbeatResponse, LeaveGroupResponse, ListGroupsResponse, OffsetDeleteResponse, SyncGroupResponse,
+    ConsumerGroupHeartbeatResponse, HeartbeatResponse, LeaveGroupResponse, ListGroupsResponse,
+    OffsetDeleteResponse, SyncGroupResponse,
 };
 
 use crate::classic::join_response;
 use crate::effects::Reply;
 use crate::event::Request;
 use crate::offsets::commit::{commit_refusal, commit_transactional_refusal};
+
+/// A refusal with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) error: ErrorCode,
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(error: ErrorCode, message: impl Into<String>) -> Self {
+        Self { error, message: message.into() }
+    }
+}
 
 /// Refuses a request that was not looked at.
 pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i16) -> Reply {
@@ -35,6 +50,13 @@ pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i1
         Request::LeaveGroup(_) => {
             Reply::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() })
         }
+        Request::ConsumerGroupHeartbeat(_) => Reply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
+            error_code,
+            ..ConsumerGroupHeartbeatResponse::default()
+        }),
+        Request::ConsumerGroupDescribe(group_ids) => Reply::ConsumerGroupDescribe(
+            group_ids.into_iter().map(|group_id| described_consumer_group(group_id, error)).collect(),
+        ),
         Request::OffsetCommit(request) => Reply::OffsetCommit(commit_refusal(&request, error)),
         Request::TxnOffsetCommit(request) => {
             Reply::TxnOffsetCommit(commit_transactional_refusal(&request, error))
@@ -98,6 +120,13 @@ pub(crate) fn refuse_reply(reply: Reply, error: ErrorCode) -> Reply {
         Reply::LeaveGroup(_) => {
             Reply::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() })
         }
+        Reply::ConsumerGroupHeartbeat(_) => Reply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
+            error_code,
+            ..ConsumerGroupHeartbeatResponse::default()
+        }),
+        Reply::ConsumerGroupDescribe(groups) => Reply::ConsumerGroupDescribe(
+            groups.into_iter().map(|group| described_consumer_group(group.group_id, error)).collect(),
+        ),
         Reply::OffsetCommit(mut response) => {
             let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
             partitions.for_each(|partition| partition.error_code = error_code);
@@ -140,6 +169,10 @@ pub(crate) fn refuse_reply(reply: Reply, error: ErrorCode) -> Reply {
 /// What one group of a DeleteGroups is answered.
 pub(crate) fn delete_result(group_id: String, error: ErrorCode) -> DeletableGroupResult {
     DeletableGroupResult { group_id, error_code: error.as_i16(), ..DeletableGroupResult::default() }
+}
+
+fn described_consumer_group(group_id: String, error: ErrorCode) -> DescribedConsumerGroup {
+    DescribedConsumerGroup { group_id, error_code: error.as_i16(), ..DescribedConsumerGroup::default() }
 }
 
 fn no_offset(partition_index: i32, error: ErrorCode) -> OffsetFetchResponsePartitions {

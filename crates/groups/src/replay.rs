@@ -10,6 +10,7 @@ use protocol::coordinator_records::{
 };
 
 use crate::classic::{ClassicGroup, replayed_group};
+use crate::consumer::ConsumerGroup;
 use crate::group::Group;
 use crate::shard::GroupShard;
 
@@ -38,6 +39,14 @@ pub enum ReplayWarning {
         offset: i64,
         /// What is wrong with it.
         source: DecodeError,
+    },
+    /// The record is of a group that is there as one of another type.
+    #[error("the record at offset {offset} does not belong to a group of the type that {group_id} has")]
+    GroupOfAnotherType {
+        /// The record's offset.
+        offset: i64,
+        /// The group.
+        group_id: String,
     },
     /// The record names members that share no protocol.
     #[error("the record at offset {offset} gives group {group_id} members but no protocol")]
@@ -81,10 +90,45 @@ impl GroupShard {
             Ok(GroupCoordinatorRecord::GroupMetadata(key, value)) => {
                 return self.replay_group_metadata(offset, key, value);
             }
+            Ok(record) if consumer_group_id(&record).is_some() => {
+                return self.replay_consumer_record(offset, record);
+            }
             Ok(_) | Err(DecodeError::UnknownRecord { .. }) => {
                 return Err(ReplayWarning::UnknownRecordType { offset, record_type });
             }
             Err(source) => return Err(ReplayWarning::Undecodable { offset, source }),
+        }
+        Ok(())
+    }
+
+    fn replay_consumer_record(
+        &mut self,
+        offset: i64,
+        record: GroupCoordinatorRecord,
+    ) -> Result<(), ReplayWarning> {
+        let Some((group_id, is_tombstone)) = consumer_group_id(&record) else { return Ok(()) };
+        let ends_group = is_tombstone && matches!(record, GroupCoordinatorRecord::ConsumerGroupMetadata(..));
+        let group_id: Arc<str> = group_id.into();
+        match self.groups.get_mut(&group_id) {
+            Some(Group::Consumer(group)) => group.apply(record),
+            Some(Group::Classic(group)) if !group.is_simple() => {
+                let group_id = group_id.to_string();
+                return if is_tombstone {
+                    Ok(())
+                } else {
+                    Err(ReplayWarning::GroupOfAnotherType { offset, group_id })
+                };
+            }
+            _ if is_tombstone => {}
+            _ => {
+                let mut group = ConsumerGroup::new(group_id.clone());
+                group.apply(record);
+                self.remove_group(&group_id);
+                self.groups.insert(group_id.clone(), Group::Consumer(Box::new(group)));
+            }
+        }
+        if ends_group && matches!(self.groups.get(&group_id), Some(Group::Consumer(_))) {
+            self.remove_group(&group_id);
         }
         Ok(())
     }
@@ -107,7 +151,7 @@ impl GroupShard {
         };
         if !self.groups.contains_key(key.group.as_str()) {
             let group_id: Arc<str> = key.group.as_str().into();
-            self.groups.insert(group_id.clone(), Group::Classic(ClassicGroup::new(group_id, None)));
+            self.groups.insert(group_id.clone(), Group::Classic(Box::new(ClassicGroup::new(group_id, None))));
         }
         self.offsets.put(position, key, value);
     }
@@ -127,7 +171,22 @@ impl GroupShard {
             return Err(ReplayWarning::MembersWithoutProtocol { offset, group_id: key.group });
         };
         self.remove_group(&group_id);
-        self.groups.insert(group_id, Group::Classic(group));
+        self.groups.insert(group_id, Group::Classic(Box::new(group)));
         Ok(())
     }
+}
+
+/// The consumer group that a record belongs to, and whether it is a tombstone.
+fn consumer_group_id(record: &GroupCoordinatorRecord) -> Option<(&str, bool)> {
+    use GroupCoordinatorRecord as Record;
+    Some(match record {
+        Record::ConsumerGroupMetadata(key, value) => (&key.group_id, value.is_none()),
+        Record::ConsumerGroupPartitionMetadata(key, value) => (&key.group_id, value.is_none()),
+        Record::ConsumerGroupMemberMetadata(key, value) => (&key.group_id, value.is_none()),
+        Record::ConsumerGroupTargetAssignmentMetadata(key, value) => (&key.group_id, value.is_none()),
+        Record::ConsumerGroupTargetAssignmentMember(key, value) => (&key.group_id, value.is_none()),
+        Record::ConsumerGroupCurrentMemberAssignment(key, value) => (&key.group_id, value.is_none()),
+        Record::ConsumerGroupRegularExpression(key, value) => (&key.group_id, value.is_none()),
+        _ => return None,
+    })
 }

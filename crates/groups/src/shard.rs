@@ -2,6 +2,7 @@
 
 mod admin;
 mod commits;
+mod consumer;
 mod membership;
 mod upkeep;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use protocol::ErrorCode;
 
 use crate::classic::{ClassicGroup, Parked};
+use crate::cluster::Cluster;
 use crate::config::GroupCoordinatorConfig;
 use crate::deadlines::Deadlines;
 use crate::effects::Effects;
@@ -31,6 +33,7 @@ use crate::refusal::refuse_request;
 #[derive(Debug)]
 pub struct GroupShard {
     config: GroupCoordinatorConfig,
+    cluster: Cluster,
     pub(crate) groups: BTreeMap<Arc<str>, Group>,
     pub(crate) offsets: OffsetStore,
     deadlines: Deadlines,
@@ -44,6 +47,7 @@ impl GroupShard {
     pub fn new(config: GroupCoordinatorConfig) -> Self {
         Self {
             config,
+            cluster: Cluster::default(),
             groups: BTreeMap::new(),
             offsets: OffsetStore::default(),
             deadlines: Deadlines::default(),
@@ -82,6 +86,7 @@ impl GroupShard {
             }
             Event::Loaded => self.loaded(now_ms, &mut effects),
             Event::Tick => self.tick(now_ms, &mut effects),
+            Event::MetadataChanged(update) => self.cluster.update(update),
             Event::TopicsDeleted(topics) => self.topics_deleted(&mut effects, &topics),
             Event::TransactionCompleted { producer_id, committed } => {
                 self.offsets.end_transaction(producer_id, committed);
@@ -103,22 +108,28 @@ impl GroupShard {
         let reply = match request {
             Request::JoinGroup(request) => return self.join(now_ms, effects, parked, context, request),
             Request::SyncGroup(request) => return self.sync(now_ms, effects, parked, request),
-            Request::Heartbeat(request) => self.heartbeat(now_ms, &request),
+            Request::Heartbeat(request) => self.heartbeat(now_ms, effects, &request),
             Request::LeaveGroup(request) => self.leave(now_ms, effects, request, context.api_version),
+            Request::ConsumerGroupHeartbeat(request) => {
+                self.consumer_heartbeat(now_ms, effects, context, &request)
+            }
+            Request::ConsumerGroupDescribe(group_ids) => self.describe_consumer_groups(group_ids),
             Request::OffsetCommit(request) => self.commit(now_ms, effects, request, context.api_version),
             Request::TxnOffsetCommit(request) => {
                 self.commit_transactional(now_ms, effects, request, context.api_version)
             }
-            Request::OffsetFetch { group, require_stable } => self.fetch_offsets(group, require_stable),
+            Request::OffsetFetch { group, require_stable } => {
+                self.fetch_offsets(group, require_stable, context.api_version)
+            }
             Request::OffsetDelete(request) => self.delete_offsets(effects, request),
             Request::ListGroups(request) => self.list(&request),
             Request::DescribeGroups(group_ids) => self.describe(group_ids, context.api_version),
-            Request::DeleteGroups(group_ids) => self.delete_groups(effects, group_ids),
+            Request::DeleteGroups(group_ids) => self.delete_groups(now_ms, effects, group_ids),
         };
         effects.replies.push((id, reply));
     }
 
-    /// Lets a group act, and enters what it then waits for.
+    /// Lets a classic group act, and enters what it then waits for.
     fn with_classic<T>(
         &mut self,
         now_ms: i64,
@@ -127,9 +138,10 @@ impl GroupShard {
         act: impl FnOnce(&mut ClassicGroup, &mut Step<'_>) -> T,
     ) -> Option<T> {
         let group = self.groups.get_mut(group_id)?;
-        let mut step = Step { now_ms, config: &self.config, effects };
+        let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
         let outcome = match group {
             Group::Classic(group) => act(group, &mut step),
+            Group::Consumer(_) => return None,
         };
         self.deadlines.enter(group);
         Some(outcome)

@@ -7,7 +7,7 @@ config_table! {
     GroupsConfig {
         /// Shortest time between two assignments of a consumer group, in milliseconds.
         group_consumer_assignment_interval_ms: i32 = "group.consumer.assignment.interval.ms" => "1000",
-            Medium, AtLeast(0), cluster_wide(), inert();
+            Medium, AtLeast(0), cluster_wide();
 
         /// Whether assignments of consumer groups are computed on a thread of their own.
         group_consumer_assignor_offload_enable: bool = "group.consumer.assignor.offload.enable" => "true",
@@ -16,55 +16,55 @@ config_table! {
         /// Assignors of consumer groups, separated by commas, the default first. Built in are `uniform` and
         /// `range`; Java classes cannot be loaded.
         group_consumer_assignors: Vec<String> = "group.consumer.assignors" => "uniform,range",
-            Medium, crate::Valid::FILLED_LIST, inert();
+            Medium, crate::Valid::FILLED_LIST;
 
         /// How often members of consumer groups are told to send heartbeats, in milliseconds.
         group_consumer_heartbeat_interval_ms: i32 = "group.consumer.heartbeat.interval.ms" => "5000",
-            Medium, AtLeast(1), inert();
+            Medium, AtLeast(1);
 
         /// Upper bound of a group's `consumer.assignment.interval.ms`.
         group_consumer_max_assignment_interval_ms: i32 = "group.consumer.max.assignment.interval.ms" => "15000",
-            Medium, AtLeast(0), inert();
+            Medium, AtLeast(0);
 
         /// Upper bound of a group's `consumer.heartbeat.interval.ms`.
         group_consumer_max_heartbeat_interval_ms: i32 = "group.consumer.max.heartbeat.interval.ms" => "15000",
-            Medium, AtLeast(1), inert();
+            Medium, AtLeast(1);
 
         /// Upper bound of a group's `consumer.session.timeout.ms`.
         group_consumer_max_session_timeout_ms: i32 = "group.consumer.max.session.timeout.ms" => "60000",
-            Medium, AtLeast(1), inert();
+            Medium, AtLeast(1);
 
         /// Most members of a group of the consumer protocol; `group.max.size` does the same for the classic
         /// one.
-        group_consumer_max_size: i32 = "group.consumer.max.size" => "2147483647", Medium, AtLeast(1), inert();
+        group_consumer_max_size: i32 = "group.consumer.max.size" => "2147483647", Medium, AtLeast(1);
 
         /// Whether a group with members may change from the classic protocol to the consumer protocol
         /// (`upgrade`), back (`downgrade`), both (`bidirectional`) or neither (`disabled`). An empty group
         /// always may.
         group_consumer_migration_policy: String = "group.consumer.migration.policy" => "bidirectional",
-            Medium, OneOfAnyCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]), inert();
+            Medium, OneOfAnyCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]);
 
         /// Lower bound of a group's `consumer.assignment.interval.ms`.
         group_consumer_min_assignment_interval_ms: i32 = "group.consumer.min.assignment.interval.ms" => "0",
-            Medium, AtLeast(0), inert();
+            Medium, AtLeast(0);
 
         /// Lower bound of a group's `consumer.heartbeat.interval.ms`.
         group_consumer_min_heartbeat_interval_ms: i32 = "group.consumer.min.heartbeat.interval.ms" => "5000",
-            Medium, AtLeast(1), inert();
+            Medium, AtLeast(1);
 
         /// Lower bound of a group's `consumer.session.timeout.ms`.
         group_consumer_min_session_timeout_ms: i32 = "group.consumer.min.session.timeout.ms" => "45000",
-            Medium, AtLeast(1), inert();
+            Medium, AtLeast(1);
 
         /// How often the topics that match a group's regular expressions are looked up anew, in
         /// milliseconds.
         group_consumer_regex_refresh_interval_ms: i32 = "group.consumer.regex.refresh.interval.ms" => "600000",
-            Medium, AtLeast(10000), inert(), internal();
+            Medium, AtLeast(10000), internal();
 
         /// How long a member of a consumer group may be silent before it is taken for dead, in
         /// milliseconds.
         group_consumer_session_timeout_ms: i32 = "group.consumer.session.timeout.ms" => "45000",
-            Medium, AtLeast(1), inert();
+            Medium, AtLeast(1);
 
         /// How long the group coordinator may collect records before it writes them, in milliseconds; -1
         /// lets the load decide.

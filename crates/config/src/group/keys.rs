@@ -9,7 +9,7 @@ config_table! {
     GroupConfig {
         /// Shortest time between two assignments, in milliseconds.
         consumer_assignment_interval_ms: i32 = "consumer.assignment.interval.ms" => "1000", Medium, AtLeast(0),
-            synonyms(&[same("group.consumer.assignment.interval.ms")]), inert();
+            synonyms(&[same("group.consumer.assignment.interval.ms")]);
 
         /// Whether assignments are computed on a thread of their own.
         consumer_assignor_offload_enable: bool = "consumer.assignor.offload.enable" => "true", Medium, Any,
@@ -17,11 +17,11 @@ config_table! {
 
         /// How often members are told to send heartbeats, in milliseconds.
         consumer_heartbeat_interval_ms: i32 = "consumer.heartbeat.interval.ms" => "5000", Medium, AtLeast(1),
-            synonyms(&[same("group.consumer.heartbeat.interval.ms")]), inert();
+            synonyms(&[same("group.consumer.heartbeat.interval.ms")]);
 
         /// How long a member may be silent before it is taken for dead, in milliseconds.
         consumer_session_timeout_ms: i32 = "consumer.session.timeout.ms" => "45000", Medium, AtLeast(1),
-            synonyms(&[same("group.consumer.session.timeout.ms")]), inert();
+            synonyms(&[same("group.consumer.session.timeout.ms")]);
 
         /// Whether a dead-letter record holds the record itself, or only says which one it was.
         errors_deadletterqueue_copy_record_enable: bool = "errors.deadletterqueue.copy.record.enable" => "false",

@@ -29,11 +29,22 @@ impl ClassicGroup {
 
 /// A group that does not exist, as its version is told.
 pub(crate) fn describe_missing(group_id: String, api_version: i16) -> DescribedGroup {
+    let message = format!("Group {group_id} not found.");
+    described_dead(group_id, api_version, message)
+}
+
+/// A group of another kind, as its version is told.
+pub(crate) fn describe_not_classic(group_id: String, api_version: i16) -> DescribedGroup {
+    let message = format!("Group {group_id} is not a classic group.");
+    described_dead(group_id, api_version, message)
+}
+
+fn described_dead(group_id: String, api_version: i16, message: String) -> DescribedGroup {
     let mut described =
         DescribedGroup { group_state: ClassicState::Dead.name().to_owned(), ..DescribedGroup::default() };
     if api_version >= NOT_FOUND_MIN_VERSION {
         described.error_code = ErrorCode::GroupIdNotFound.as_i16();
-        described.error_message = Some(format!("Group {group_id} not found."));
+        described.error_message = Some(message);
     }
     DescribedGroup { group_id, ..described }
 }

@@ -36,7 +36,7 @@ pub(crate) fn join_response(member_id: &str, error: ErrorCode) -> JoinGroupRespo
 }
 
 /// Sends an answer to a JoinGroup, in the form its version has.
-pub(super) fn reply_to_join(step: &mut Step<'_>, parked: Parked, mut response: JoinGroupResponse) {
+pub(crate) fn reply_to_join(step: &mut Step<'_>, parked: Parked, mut response: JoinGroupResponse) {
     if parked.api_version < NULLABLE_PROTOCOL_NAME_MIN_VERSION {
         response.protocol_name.get_or_insert_default();
     }

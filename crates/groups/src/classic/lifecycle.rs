@@ -20,12 +20,12 @@ impl ClassicGroup {
         }
     }
 
-    /// Answers whatever is parked, for a shard that goes away.
-    pub(crate) fn unload(&mut self, step: &mut Step<'_>) {
+    /// Answers whatever is parked, for a group that goes away from here.
+    pub(crate) fn answer_all_with_error(&mut self, step: &mut Step<'_>, error: ErrorCode) {
         let member_ids: Vec<String> = self.members.keys().cloned().collect();
         for member_id in &member_ids {
-            self.answer_join_with_error(step, member_id, ErrorCode::NotCoordinator, member_id);
-            self.answer_sync_with_error(step, member_id, ErrorCode::NotCoordinator);
+            self.answer_join_with_error(step, member_id, error, member_id);
+            self.answer_sync_with_error(step, member_id, error);
         }
     }
 }

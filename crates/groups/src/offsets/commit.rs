@@ -27,6 +27,13 @@ struct Wanted<'a> {
     expire_timestamp_ms: i64,
 }
 
+/// Whether what goes with an offset is short enough to be kept.
+pub(crate) fn is_metadata_accepted(config: &GroupCoordinatorConfig, metadata: Option<&str>) -> bool {
+    let metadata = metadata.unwrap_or_default();
+    let limit = config.offset_metadata_max_bytes;
+    metadata.len() <= limit || metadata.encode_utf16().count() <= limit
+}
+
 /// Offsets of one request on their way into the store: all of them, or none.
 struct Committing<'a> {
     group_id: &'a str,
@@ -43,8 +50,7 @@ impl<'a> Committing<'a> {
 
     fn add(&mut self, wanted: &Wanted<'_>) -> ErrorCode {
         let metadata = wanted.metadata.unwrap_or_default();
-        let limit = self.config.offset_metadata_max_bytes;
-        if metadata.len() > limit && metadata.encode_utf16().count() > limit {
+        if !is_metadata_accepted(self.config, Some(metadata)) {
             return ErrorCode::OffsetMetadataTooLarge;
         }
         let value = OffsetCommitValue {

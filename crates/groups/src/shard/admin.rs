@@ -6,10 +6,9 @@ use protocol::ErrorCode;
 use protocol::messages::{ListGroupsRequest, ListGroupsResponse};
 
 use super::GroupShard;
-use crate::classic::describe_missing;
+use crate::classic::{describe_missing, describe_not_classic};
 use crate::effects::{Effects, Reply};
-use crate::group::Group;
-use crate::record::group_metadata_tombstone;
+use crate::group::{Group, Step};
 use crate::refusal::delete_result;
 
 impl GroupShard {
@@ -32,13 +31,19 @@ impl GroupShard {
     pub(super) fn describe(&self, group_ids: Vec<String>, api_version: i16) -> Reply {
         let describe = |group_id: String| match self.groups.get(group_id.as_str()) {
             Some(Group::Classic(group)) => group.described(),
+            Some(_) => describe_not_classic(group_id, api_version),
             None => describe_missing(group_id, api_version),
         };
         Reply::DescribeGroups(group_ids.into_iter().map(describe).collect())
     }
 
     /// Deletes empty groups with all their offsets.
-    pub(super) fn delete_groups(&mut self, effects: &mut Effects, group_ids: Vec<String>) -> Reply {
+    pub(super) fn delete_groups(
+        &mut self,
+        now_ms: i64,
+        effects: &mut Effects,
+        group_ids: Vec<String>,
+    ) -> Reply {
         let mut results = Vec::new();
         for group_id in group_ids {
             let deletable = match self.groups.get(group_id.as_str()) {
@@ -47,7 +52,10 @@ impl GroupShard {
             };
             if deletable.is_ok() {
                 self.offsets.remove_group(effects, &group_id);
-                effects.records.extend(group_metadata_tombstone(&group_id));
+                let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
+                if let Some(group) = self.groups.get(group_id.as_str()) {
+                    group.write_tombstones(&mut step);
+                }
                 self.remove_group(&group_id);
             }
             results.push(delete_result(group_id, deletable.err().unwrap_or(ErrorCode::None)));

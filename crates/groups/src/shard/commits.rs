@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use protocol::ErrorCode;
 use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::messages::{
     OffsetCommitRequest, OffsetDeleteRequest, OffsetDeleteResponse, TxnOffsetCommitRequest,
 };
 
+use protocol::{ErrorCode, Uuid};
+
 use super::GroupShard;
 use crate::classic::ClassicGroup;
 use crate::effects::{Effects, Reply};
 use crate::event::Request;
-use crate::group::{Committer, Group, Step};
+use crate::group::{CommitRule, Committer, Group, Step};
 use crate::offsets::{commit, delete, fetch};
 use crate::refusal::refuse_request;
 
@@ -34,15 +35,24 @@ impl GroupShard {
             group_instance_id: request.group_instance_id.as_deref(),
             generation_id_or_member_epoch: request.generation_id_or_member_epoch,
             is_transactional: false,
+            api_version,
         };
         let tells_missing = api_version >= COMMIT_NOT_FOUND_MIN_VERSION;
-        if let Err(error) = self.admit_committer(&request.group_id, &committer, tells_missing) {
+        let topics = request.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter();
+            let accepted = partitions.filter(|partition| {
+                commit::is_metadata_accepted(&self.config, partition.committed_metadata.as_deref())
+            });
+            (topic.topic_id, accepted.map(|partition| partition.partition_index).collect())
+        });
+        let topics = topics.collect();
+        if let Err(error) = self.admit_committer(&request.group_id, &committer, topics, tells_missing) {
             return refuse_request(Request::OffsetCommit(request), error, api_version);
         }
         self.with_classic(now_ms, effects, &request.group_id, |group, step| {
             group.note_offset_commit(step.now_ms, &request.member_id);
         });
-        let mut step = Step { now_ms, config: &self.config, effects };
+        let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
         let response = commit::commit(&mut self.offsets, &mut step, &request);
         self.keep_offsets_of(&request.group_id, now_ms, effects);
         Reply::OffsetCommit(response)
@@ -60,17 +70,30 @@ impl GroupShard {
             group_instance_id: request.group_instance_id.as_deref(),
             generation_id_or_member_epoch: request.generation_id_or_member_epoch,
             is_transactional: true,
+            api_version,
         };
         let tells_missing = api_version >= TXN_COMMIT_NOT_FOUND_MIN_VERSION;
         let admitted = if request.group_id.is_empty() {
             Err(ErrorCode::InvalidGroupId)
         } else {
-            self.admit_committer(&request.group_id, &committer, tells_missing)
+            let topics = request.topics.iter().map(|topic| {
+                let partitions = topic.partitions.iter();
+                let accepted = partitions.filter(|partition| {
+                    commit::is_metadata_accepted(&self.config, partition.committed_metadata.as_deref())
+                });
+                (topic.topic_id, accepted.map(|partition| partition.partition_index).collect())
+            });
+            let topics = topics.collect();
+            self.admit_committer(&request.group_id, &committer, topics, tells_missing)
         };
+        let admitted = admitted.map_err(|error| match error {
+            ErrorCode::StaleMemberEpoch if !tells_missing => ErrorCode::IllegalGeneration,
+            error => error,
+        });
         if let Err(error) = admitted {
             return refuse_request(Request::TxnOffsetCommit(request), error, api_version);
         }
-        let mut step = Step { now_ms, config: &self.config, effects };
+        let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
         let response = commit::commit_transactional(&mut self.offsets, &mut step, &request);
         self.keep_offsets_of(&request.group_id, now_ms, effects);
         Reply::TxnOffsetCommit(response)
@@ -81,10 +104,21 @@ impl GroupShard {
         &self,
         group_id: &str,
         committer: &Committer<'_>,
+        topics: Vec<(Uuid, Vec<i32>)>,
         tells_missing: bool,
     ) -> Result<(), ErrorCode> {
         match self.groups.get(group_id) {
-            Some(group) => group.validate_offset_commit(committer),
+            Some(group) => {
+                if group.validate_offset_commit(committer)? == CommitRule::Any {
+                    return Ok(());
+                }
+                for (topic_id, partitions) in topics {
+                    for partition in partitions {
+                        group.validate_partition_commit(committer, topic_id, partition)?;
+                    }
+                }
+                Ok(())
+            }
             None if committer.generation_id_or_member_epoch < 0 => Ok(()),
             None if tells_missing => Err(ErrorCode::GroupIdNotFound),
             None => Err(ErrorCode::IllegalGeneration),
@@ -101,12 +135,24 @@ impl GroupShard {
     /// Makes a group without members.
     pub(super) fn insert_empty(&mut self, group_id: &str, now_ms: i64) {
         let group_id: Arc<str> = group_id.into();
-        self.groups.insert(group_id.clone(), Group::Classic(ClassicGroup::new(group_id, Some(now_ms))));
+        self.groups
+            .insert(group_id.clone(), Group::Classic(Box::new(ClassicGroup::new(group_id, Some(now_ms)))));
     }
 
-    pub(super) fn fetch_offsets(&self, group: OffsetFetchRequestGroup, require_stable: bool) -> Reply {
-        let exists = self.groups.contains_key(group.group_id.as_str());
-        Reply::OffsetFetch(fetch::fetch(&self.offsets, exists, group, require_stable))
+    pub(super) fn fetch_offsets(
+        &self,
+        group: OffsetFetchRequestGroup,
+        require_stable: bool,
+        api_version: i16,
+    ) -> Reply {
+        let existing = self.groups.get(group.group_id.as_str());
+        let refusal = existing.and_then(|existing| {
+            existing.validate_offset_fetch(group.member_id.as_deref(), group.member_epoch).err()
+        });
+        if let Some(error) = refusal {
+            return refuse_request(Request::OffsetFetch { group, require_stable }, error, api_version);
+        }
+        Reply::OffsetFetch(fetch::fetch(&self.offsets, existing.is_some(), group, require_stable))
     }
 
     pub(super) fn delete_offsets(&mut self, effects: &mut Effects, request: OffsetDeleteRequest) -> Reply {

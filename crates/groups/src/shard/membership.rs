@@ -1,4 +1,4 @@
-//! Requests of a group's members: JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
+//! Requests of the classic protocol's members: JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
 
 use protocol::ErrorCode;
 use protocol::messages::{
@@ -7,11 +7,11 @@ use protocol::messages::{
 
 use super::GroupShard;
 use crate::classic::{
-    ClassicGroup, Parked, empty_group_record, leave_outcome, leave_response, leaving_members,
+    Parked, empty_group_record, leave_outcome, leave_response, leaving_members, reply_to_join,
 };
 use crate::effects::{Effects, Reply};
 use crate::event::{Request, RequestContext};
-use crate::group::Step;
+use crate::group::{Group, Step};
 use crate::refusal::refuse_request;
 
 /// From this version on a SyncGroup has to name the protocol (KIP-559).
@@ -28,25 +28,61 @@ impl GroupShard {
     ) {
         let session_timeouts =
             self.config.group_min_session_timeout_ms..=self.config.group_max_session_timeout_ms;
-        let exists = self.groups.contains_key(request.group_id.as_str());
         let error = if request.group_id.is_empty() {
             ErrorCode::InvalidGroupId
         } else if !session_timeouts.contains(&request.session_timeout_ms) {
             ErrorCode::InvalidSessionTimeout
-        } else if !exists && !request.member_id.is_empty() {
-            ErrorCode::UnknownMemberId
         } else {
             let group_id = request.group_id.clone();
-            if !exists {
-                self.create(effects, &group_id, now_ms);
+            if self.joins_consumer_group(&group_id) {
+                return self.join_consumer_group(now_ms, effects, parked, context, &request);
             }
-            self.with_classic(now_ms, effects, &group_id, |group, step| {
-                group.join(step, parked, context, request)
-            });
-            return;
+            self.end_empty_consumer_group(now_ms, effects, &group_id);
+            let exists = self.groups.contains_key(group_id.as_str());
+            if exists || request.member_id.is_empty() {
+                if !exists {
+                    self.create(effects, &group_id, now_ms);
+                }
+                self.with_classic(now_ms, effects, &group_id, |group, step| {
+                    group.join(step, parked, context, request)
+                });
+                return;
+            }
+            ErrorCode::UnknownMemberId
         };
         let reply = refuse_request(Request::JoinGroup(request), error, parked.api_version);
         effects.replies.push((parked.id, reply));
+    }
+
+    fn joins_consumer_group(&self, group_id: &str) -> bool {
+        matches!(self.groups.get(group_id), Some(Group::Consumer(group)) if !group.is_empty())
+    }
+
+    fn join_consumer_group(
+        &mut self,
+        now_ms: i64,
+        effects: &mut Effects,
+        parked: Parked,
+        context: &RequestContext,
+        request: &JoinGroupRequest,
+    ) {
+        let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
+        let Some(Group::Consumer(group)) = self.groups.get_mut(request.group_id.as_str()) else { return };
+        let (response, classic) = group.join(&mut step, context, request);
+        reply_to_join(&mut step, parked, response);
+        match classic {
+            Some(classic) => self.put_group(Group::Classic(Box::new(classic))),
+            None => self.enter(&request.group_id),
+        }
+    }
+
+    /// An empty group of another protocol makes way for a classic one.
+    fn end_empty_consumer_group(&mut self, now_ms: i64, effects: &mut Effects, group_id: &str) {
+        let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
+        if let Some(group @ Group::Consumer(_)) = self.groups.get(group_id) {
+            group.write_tombstones(&mut step);
+            self.remove_group(group_id);
+        }
     }
 
     /// Makes a group, and writes down that it exists, so that a join without consequences yet is not forgotten.
@@ -67,26 +103,42 @@ impl GroupShard {
             ErrorCode::InconsistentGroupProtocol
         } else if request.group_id.is_empty() {
             ErrorCode::InvalidGroupId
-        } else if !self.groups.contains_key(request.group_id.as_str()) {
-            ErrorCode::UnknownMemberId
         } else {
             let group_id = request.group_id.clone();
-            self.with_classic(now_ms, effects, &group_id, |group, step| group.sync(step, parked, request));
-            return;
+            let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
+            match self.groups.get_mut(group_id.as_str()) {
+                Some(Group::Classic(group)) => {
+                    group.sync(&mut step, parked, request);
+                    return self.enter(&group_id);
+                }
+                Some(Group::Consumer(group)) => {
+                    let reply = Reply::SyncGroup(group.sync(&mut step, &request));
+                    effects.replies.push((parked.id, reply));
+                    return self.enter(&group_id);
+                }
+                None => ErrorCode::UnknownMemberId,
+            }
         };
         let reply = refuse_request(Request::SyncGroup(request), error, parked.api_version);
         effects.replies.push((parked.id, reply));
     }
 
-    pub(super) fn heartbeat(&mut self, now_ms: i64, request: &HeartbeatRequest) -> Reply {
-        let error = if request.group_id.is_empty() {
-            ErrorCode::InvalidGroupId
-        } else {
-            let mut effects = Effects::default();
-            let beat = |group: &mut ClassicGroup, step: &mut Step<'_>| group.heartbeat(step.now_ms, request);
-            self.with_classic(now_ms, &mut effects, &request.group_id, beat)
-                .unwrap_or(ErrorCode::UnknownMemberId)
+    pub(super) fn heartbeat(
+        &mut self,
+        now_ms: i64,
+        effects: &mut Effects,
+        request: &HeartbeatRequest,
+    ) -> Reply {
+        let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
+        let error = match self.groups.get_mut(request.group_id.as_str()) {
+            _ if request.group_id.is_empty() => ErrorCode::InvalidGroupId,
+            None => ErrorCode::UnknownMemberId,
+            Some(Group::Classic(group)) => group.heartbeat(now_ms, request),
+            Some(Group::Consumer(group)) => {
+                group.classic_heartbeat(&mut step, request).err().unwrap_or(ErrorCode::None)
+            }
         };
+        self.enter(&request.group_id);
         Reply::Heartbeat(HeartbeatResponse { error_code: error.as_i16(), ..HeartbeatResponse::default() })
     }
 
@@ -102,12 +154,22 @@ impl GroupShard {
         }
         let group_id = request.group_id.clone();
         let leaving = leaving_members(request, api_version);
-        let members = if self.groups.contains_key(group_id.as_str()) {
-            self.with_classic(now_ms, effects, &group_id, |group, step| group.leave(step, leaving))
-                .unwrap_or_default()
-        } else {
-            leaving.into_iter().map(|identity| leave_outcome(identity, ErrorCode::UnknownMemberId)).collect()
+        let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
+        let members = match self.groups.get_mut(group_id.as_str()) {
+            None => {
+                let unknown = |identity| leave_outcome(identity, ErrorCode::UnknownMemberId);
+                leaving.into_iter().map(unknown).collect()
+            }
+            Some(Group::Classic(group)) => group.leave(&mut step, leaving),
+            Some(Group::Consumer(group)) => {
+                let (members, classic) = group.classic_leave(&mut step, leaving);
+                if let Some(classic) = classic {
+                    self.put_group(Group::Classic(Box::new(classic)));
+                }
+                members
+            }
         };
+        self.enter(&group_id);
         Reply::LeaveGroup(leave_response(members, api_version))
     }
 }

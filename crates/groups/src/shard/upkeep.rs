@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use super::GroupShard;
-use crate::classic::ClassicGroup;
 use crate::effects::Effects;
 use crate::event::DeletedTopic;
-use crate::group::Step;
-use crate::record::group_metadata_tombstone;
+use crate::group::{Group, Step};
 
 impl GroupShard {
     pub(super) fn loaded(&mut self, now_ms: i64, effects: &mut Effects) {
         self.schedule_expiry_check(now_ms);
         for group_id in self.group_ids() {
-            self.with_classic(now_ms, effects, &group_id, ClassicGroup::loaded);
+            self.with_group(now_ms, effects, &group_id, Group::loaded);
         }
     }
 
@@ -22,10 +20,9 @@ impl GroupShard {
             if let Some(group) = self.groups.get_mut(&group_id) {
                 group.timers().scheduled_ms = None;
             }
-            self.with_classic(now_ms, effects, &group_id, |group, step| {
-                group.fire_due(step);
-                group.timers.wanted_ms = group.next_deadline_ms();
-            });
+            if let Some(Some(other)) = self.with_group(now_ms, effects, &group_id, Group::fire_due) {
+                self.put_group(other);
+            }
         }
         if self.next_expiry_check_ms.is_some_and(|check_ms| check_ms <= now_ms) {
             self.expire_offsets(now_ms, effects);
@@ -42,10 +39,10 @@ impl GroupShard {
     fn expire_offsets(&mut self, now_ms: i64, effects: &mut Effects) {
         for group_id in self.group_ids() {
             let Some(group) = self.groups.get(&group_id) else { continue };
-            let mut step = Step { now_ms, config: &self.config, effects };
+            let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
             let has_nothing_left = self.offsets.expire(&mut step, group);
             if has_nothing_left && group.is_empty() {
-                effects.records.extend(group_metadata_tombstone(&group_id));
+                group.write_tombstones(&mut step);
                 self.remove_group(&group_id);
             }
         }
@@ -57,10 +54,25 @@ impl GroupShard {
 
     pub(super) fn unload(&mut self, now_ms: i64, effects: &mut Effects) {
         for group_id in self.group_ids() {
-            self.with_classic(now_ms, effects, &group_id, ClassicGroup::unload);
+            self.with_group(now_ms, effects, &group_id, Group::unload);
         }
         let config = self.config.clone();
         *self = Self { is_unloaded: true, ..Self::new(config) };
+    }
+
+    /// Lets a group act, and enters what it then waits for.
+    fn with_group<T>(
+        &mut self,
+        now_ms: i64,
+        effects: &mut Effects,
+        group_id: &str,
+        act: impl FnOnce(&mut Group, &mut Step<'_>) -> T,
+    ) -> Option<T> {
+        let group = self.groups.get_mut(group_id)?;
+        let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
+        let outcome = act(group, &mut step);
+        self.deadlines.enter(group);
+        Some(outcome)
     }
 
     fn group_ids(&self) -> Vec<Arc<str>> {

@@ -2,6 +2,8 @@
 
 mod admin;
 mod bench;
+mod cluster;
+mod consumer;
 mod expiry;
 mod hostile;
 mod join;

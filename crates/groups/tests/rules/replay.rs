@@ -142,12 +142,11 @@ fn what_cannot_be_kept_is_named_and_left_out() {
     assert_eq!(replay(Some(b"\x00"), None), Err(ReplayWarning::NoKey { offset: 42 }));
     let unknown = Err(ReplayWarning::UnknownRecordType { offset: 42, record_type: 99 });
     assert_eq!(replay(Some(b"\x00\x63group"), Some(b"?")), unknown);
-    let consumer_group = Err(ReplayWarning::UnknownRecordType { offset: 42, record_type: 3 });
-    assert_eq!(replay(Some(b"\x00\x03\x00\x01g"), None), consumer_group);
     for (key, value) in [
         (&b"\x00\x02\x00\x09g"[..], None),
         (b"\x00\x02\x00\x01g", Some(&b"\x00\x63"[..])),
         (b"\x00\x02\x00\x01g", Some(b"\x00\x03\xff")),
+        (b"\x00\x03\x00\x01g", Some(b"\x00\x00\x01")),
         (b"\x00\x01\x00\x01g\x00\x01t\x00\x00\x00\x00", Some(b"")),
     ] {
         let warning = replay(Some(key), value);

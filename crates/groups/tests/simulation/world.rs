@@ -8,7 +8,7 @@ use groups::{
 };
 use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
-use protocol::messages::{DeleteGroupsResponse, DescribeGroupsResponse};
+use protocol::messages::{ConsumerGroupDescribeResponse, DeleteGroupsResponse, DescribeGroupsResponse};
 use protocol::{Message, Writer};
 
 use crate::chaos;
@@ -377,6 +377,11 @@ fn assert_encodable(reply: &Reply, api_version: i16) {
         Reply::SyncGroup(response) => response.encode(&mut writer, api_version),
         Reply::Heartbeat(response) => response.encode(&mut writer, api_version),
         Reply::LeaveGroup(response) => response.encode(&mut writer, api_version),
+        Reply::ConsumerGroupHeartbeat(response) => response.encode(&mut writer, api_version),
+        Reply::ConsumerGroupDescribe(groups) => {
+            ConsumerGroupDescribeResponse { groups, ..ConsumerGroupDescribeResponse::default() }
+                .encode(&mut writer, api_version)
+        }
         Reply::OffsetCommit(response) => response.encode(&mut writer, api_version),
         Reply::TxnOffsetCommit(response) => response.encode(&mut writer, api_version),
         Reply::OffsetFetch(group) => {
