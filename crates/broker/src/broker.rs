@@ -18,6 +18,7 @@ use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::share_partitions::SharePartitions;
 use crate::topic_creation::TopicCreation;
+use crate::transaction_coordinator::TransactionCoordinator;
 
 /// One broker.
 pub struct Broker {
@@ -43,6 +44,8 @@ pub struct Broker {
     pub groups: Arc<GroupCoordinator>,
     /// The partitions that are shared out here.
     pub shared: Arc<SharePartitions>,
+    /// The transactions that are coordinated here.
+    pub transactions: Arc<TransactionCoordinator>,
     /// Creates topics that somebody asks for by name.
     pub topic_creation: TopicCreation,
     /// Ids for idempotent producers.

@@ -41,6 +41,20 @@ pub struct CoordinatorSettings {
     pub commit_timeout: Duration,
 }
 
+/// A coordinator as the metadata moves it: by the partitions of its topic that this broker leads.
+pub trait CoordinatedTopic {
+    /// The internal topic that holds the state.
+    fn topic(&self) -> &'static str;
+    /// Takes over `partition`, which this broker leads from `leader_epoch` on; what it holds is served once it is replayed.
+    fn begin_loading(&self, partition: Arc<Partition>, leader_epoch: i32);
+    /// Answers everybody who waits for the shard of partition `index` and forgets it.
+    fn partition_lost(&self, index: i32);
+    /// Takes over what has changed in the configuration of the topic.
+    fn reconfigured(&self);
+    /// Gives up the shards whose log directory has failed.
+    fn directory_failed(&self);
+}
+
 /// The shards of one kind on this broker.
 pub struct CoordinatorRuntime<S: CoordinatorShard> {
     settings: CoordinatorSettings,
@@ -80,7 +94,7 @@ struct Held<Reply> {
 }
 
 impl<S: CoordinatorShard> CoordinatorRuntime<S> {
-    /// A coordinator without shards; [`Self::begin_loading`] brings them.
+    /// A coordinator without shards; [`CoordinatedTopic::begin_loading`] brings them.
     pub fn new(
         settings: CoordinatorSettings,
         config: S::Config,
@@ -104,11 +118,6 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
         coordinator
     }
 
-    /// The internal topic that holds the state.
-    pub fn topic(&self) -> &'static str {
-        self.settings.topic
-    }
-
     /// The partition of the coordinator's topic that holds `key`; none while the topic does not exist.
     pub fn partition_of(&self, key: &str) -> Option<i32> {
         let image = self.metadata.image();
@@ -127,6 +136,17 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
 
     /// Asks the shard of partition `index`; refused as by [`Self::ask`].
     pub async fn ask_shard(&self, index: i32, request: S::Request) -> S::Reply {
+        self.ask_shard_if(index, |_| Ok(()), request).await
+    }
+
+    /// As [`Self::ask_shard`], unless `is_admitted` says otherwise of the shard's partition. It is asked under the shard's lock:
+    /// nothing is appended to the partition by way of the shard before the request is.
+    pub async fn ask_shard_if(
+        &self,
+        index: i32,
+        is_admitted: impl FnOnce(&Partition) -> Result<(), ErrorCode>,
+        request: S::Request,
+    ) -> S::Reply {
         let Some(shard) = self.shards.read().get(&index).cloned() else {
             return S::refuse(request, ErrorCode::NotCoordinator);
         };
@@ -134,6 +154,9 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
             let mut state = shard.state.lock();
             if state.engine.is_none() {
                 return S::refuse(request, ErrorCode::CoordinatorLoadInProgress);
+            }
+            if let Err(error) = is_admitted(&shard.partition) {
+                return S::refuse(request, error);
             }
             let id = RequestId(state.next_request);
             state.next_request += 1;
@@ -150,6 +173,11 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
             Ok(Err(error)) => S::refuse_reply(held.reply, error),
             Err(_) => S::refuse_reply(held.reply, ErrorCode::RequestTimedOut),
         }
+    }
+
+    /// Whether the shard that `address` names is still run here, in the same epoch.
+    pub fn holds(&self, address: ShardAddress) -> bool {
+        self.shards.read().get(&address.index).is_some_and(|shard| shard.leader_epoch == address.leader_epoch)
     }
 
     /// The shards that are ready, by partition.
@@ -189,11 +217,10 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
     /// Takes other settings over.
     pub fn configure(&self, config: S::Config) {
         *self.config.write() = config;
-        self.reconfigured();
+        self.reconfigure_shards();
     }
 
-    /// Takes over what has changed in the configuration of the coordinator's topic.
-    pub fn reconfigured(&self) {
+    fn reconfigure_shards(&self) {
         let config = self.config.read().clone();
         for shard in self.shards() {
             if let Some(engine) = shard.state.lock().engine.as_mut() {
@@ -222,26 +249,6 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
         let appended = append(&shard.partition)?;
         self.step(&shard, &mut state, CoordinatorEvent::TransactionCompleted { producer_id, committed });
         Ok((shard.partition.clone(), appended))
-    }
-
-    /// Gives up the shards whose log directory has failed.
-    pub fn directory_failed(&self) {
-        for shard in self.shards() {
-            if shard.partition.log.directory().is_offline() {
-                self.partition_lost(shard.index);
-            }
-        }
-    }
-
-    /// Answers everybody who waits for the shard of partition `index` and forgets it.
-    pub fn partition_lost(&self, index: i32) {
-        let Some(shard) = self.shards.write().remove(&index) else { return };
-        let mut state = shard.state.lock();
-        if state.engine.is_some() {
-            self.step(&shard, &mut state, CoordinatorEvent::Unload);
-        }
-        state.engine = None;
-        self.disarm(&shard, &mut state);
     }
 
     /// Steps each shard when its deadline comes. Runs as long as the node does.
@@ -357,6 +364,38 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
     fn disarm(&self, shard: &Shard<S>, state: &mut ShardState<S>) {
         if let Some(deadline) = state.armed_for.take() {
             self.deadlines.lock().remove(&(deadline, shard.index));
+        }
+    }
+}
+
+impl<S: CoordinatorShard> CoordinatedTopic for CoordinatorRuntime<S> {
+    fn topic(&self) -> &'static str {
+        self.settings.topic
+    }
+
+    fn begin_loading(&self, partition: Arc<Partition>, leader_epoch: i32) {
+        self.load_partition(partition, leader_epoch);
+    }
+
+    fn partition_lost(&self, index: i32) {
+        let Some(shard) = self.shards.write().remove(&index) else { return };
+        let mut state = shard.state.lock();
+        if state.engine.is_some() {
+            self.step(&shard, &mut state, CoordinatorEvent::Unload);
+        }
+        state.engine = None;
+        self.disarm(&shard, &mut state);
+    }
+
+    fn reconfigured(&self) {
+        self.reconfigure_shards();
+    }
+
+    fn directory_failed(&self) {
+        for shard in self.shards() {
+            if shard.partition.log.directory().is_offline() {
+                self.partition_lost(shard.index);
+            }
         }
     }
 }

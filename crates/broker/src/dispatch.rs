@@ -73,7 +73,7 @@ impl ConnectionHandler for Connection {
                 Err(close) => close,
             },
             ApiKey::Produce => match decode::<ProduceRequest>(frame) {
-                Ok(request) => produce::handle(context, request),
+                Ok(request) => produce::handle(context, request).await,
                 Err(close) => close,
             },
             _ => handlers::call(key, context, frame).await,

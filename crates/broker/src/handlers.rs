@@ -2,6 +2,8 @@
 //!
 //! An API stands here when its semantics are complete: ApiVersions answers from this table.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
@@ -26,8 +28,10 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod describe_user_scram_credentials;
 mod elect_leaders;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -40,6 +44,7 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -51,8 +56,10 @@ mod read_share_group_state_summary;
 mod share_acknowledge;
 pub(crate) mod share_fetch;
 mod sync_group;
+mod txn_offset_commit;
 mod update_features;
 mod write_share_group_state;
+mod write_txn_markers;
 
 use network::Outcome;
 use protocol::wire::Request;
@@ -77,6 +84,8 @@ macro_rules! served {
 }
 
 served! {
+    AddOffsetsToTxn => add_offsets_to_txn,
+    AddPartitionsToTxn => add_partitions_to_txn,
     AlterClientQuotas => alter_client_quotas,
     AlterConfigs => alter_configs,
     AlterPartitionReassignments => alter_partition_reassignments,
@@ -100,8 +109,10 @@ served! {
     DescribeProducers => describe_producers,
     DescribeQuorum => describe_quorum,
     DescribeTopicPartitions => describe_topic_partitions,
+    DescribeTransactions => describe_transactions,
     DescribeUserScramCredentials => describe_user_scram_credentials,
     ElectLeaders => elect_leaders,
+    EndTxn => end_txn,
     Fetch => fetch,
     FindCoordinator => find_coordinator,
     Heartbeat => heartbeat,
@@ -114,6 +125,7 @@ served! {
     ListGroups => list_groups,
     ListOffsets => list_offsets,
     ListPartitionReassignments => list_partition_reassignments,
+    ListTransactions => list_transactions,
     Metadata => metadata,
     OffsetCommit => offset_commit,
     OffsetDelete => offset_delete,
@@ -124,8 +136,10 @@ served! {
     ShareAcknowledge => share_acknowledge,
     ShareFetch => share_fetch,
     SyncGroup => sync_group,
+    TxnOffsetCommit => txn_offset_commit,
     UpdateFeatures => update_features,
     WriteShareGroupState => write_share_group_state,
+    WriteTxnMarkers => write_txn_markers,
 }
 
 async fn answer<R, H>(context: RequestContext, frame: RequestFrame, handle: H) -> Outcome

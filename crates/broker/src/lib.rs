@@ -32,6 +32,9 @@ mod share_coordinator;
 mod share_partitions;
 mod share_state_request;
 mod topic_creation;
+mod transaction_coordinator;
+mod transaction_verification;
+mod verification;
 
 pub use clock::{Clock, SystemClock};
 pub use node::{Node, NodeError, NodeSeams};

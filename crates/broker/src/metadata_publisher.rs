@@ -15,15 +15,30 @@ use tracing::{error, info};
 
 use crate::broker_config::DynamicBrokerConfig;
 use crate::controller_reports::ControllerReports;
-use crate::group_coordinator::{CONSUMER_OFFSETS, GroupCoordinator};
+use crate::coordinator_runtime::CoordinatedTopic;
+use crate::group_coordinator::GroupCoordinator;
 use crate::metadata_view::MetadataView;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
 use crate::settings;
-use crate::share_coordinator::{SHARE_GROUP_STATE, ShareCoordinator};
+use crate::share_coordinator::ShareCoordinator;
+use crate::transaction_coordinator::TransactionCoordinator;
 
 /// A replica of this broker and what the metadata says of it.
 type ReplicaHere = (Arc<Partition>, Arc<PartitionRegistration>);
+
+/// The feature whose level says how transactions are ended.
+const TRANSACTION_VERSION: &str = "transaction.version";
+
+/// Who coordinates by the partitions of an internal topic.
+pub struct Coordinators {
+    /// Groups.
+    pub groups: Arc<GroupCoordinator>,
+    /// The progress of share groups.
+    pub share: Arc<ShareCoordinator>,
+    /// Transactions.
+    pub transactions: Arc<TransactionCoordinator>,
+}
 
 /// Follows the metadata log for one broker. Clones share it.
 #[derive(Clone)]
@@ -38,6 +53,7 @@ struct Follower {
     partitions: Arc<Partitions>,
     groups: Arc<GroupCoordinator>,
     share: Arc<ShareCoordinator>,
+    transactions: Arc<TransactionCoordinator>,
     config: Arc<DynamicBrokerConfig>,
     reports: Arc<ControllerReports>,
     /// Whether partitions follow the image already: not before the logs are loaded.
@@ -50,12 +66,12 @@ impl MetadataPublisher {
         node_id: i32,
         metadata: Arc<MetadataView>,
         partitions: Arc<Partitions>,
-        groups: Arc<GroupCoordinator>,
-        share: Arc<ShareCoordinator>,
+        coordinators: Coordinators,
         config: Arc<DynamicBrokerConfig>,
         reports: Arc<ControllerReports>,
     ) -> Self {
         let loader = MetadataLoader::new(MetadataImage::empty());
+        let Coordinators { groups, share, transactions } = coordinators;
         let follower = Follower {
             node_id,
             loader,
@@ -63,6 +79,7 @@ impl MetadataPublisher {
             partitions,
             groups,
             share,
+            transactions,
             config,
             reports,
             is_live: false,
@@ -92,6 +109,10 @@ impl Follower {
         let Publication { delta, image } = publication;
         let image = Arc::new(image);
         let mut here = Vec::new();
+        if delta.features().is_some() {
+            let level = image.features.level(TRANSACTION_VERSION);
+            self.transactions.configure(settings::transactions(&self.config.current(), level));
+        }
         if self.is_live {
             self.apply_configs(&delta, &image);
             self.tell_groups(&delta, &image);
@@ -109,11 +130,12 @@ impl Follower {
         let of_type = |kind| configs.changed().iter().filter(move |resource| resource.resource_type == kind);
         if of_type(ConfigResourceType::Broker).next().is_some() && self.config.alter(&image.configs) {
             self.partitions.reconfigure_all(image);
+            self.coordinators().into_iter().for_each(CoordinatedTopic::reconfigured);
         }
         for resource in of_type(ConfigResourceType::Topic) {
             self.partitions.reconfigure(&resource.name, image);
-            if resource.name == CONSUMER_OFFSETS {
-                self.groups.reconfigured();
+            if let Some(coordinator) = self.coordinator_on(&resource.name) {
+                coordinator.reconfigured();
             }
         }
     }
@@ -140,17 +162,14 @@ impl Follower {
         let Some(topics) = delta.topics() else { return };
         let local = topics.local_changes(self.node_id);
         for (topic, topic_id, index) in &local.deletes {
-            if topic == CONSUMER_OFFSETS {
-                self.groups.partition_lost(*index);
-            }
-            if topic == SHARE_GROUP_STATE {
-                self.share.partition_lost(*index);
+            if let Some(coordinator) = self.coordinator_on(topic) {
+                coordinator.partition_lost(*index);
             }
             self.partitions.delete(topic, *topic_id, *index);
         }
         for replica in &local.followers {
-            if replica.topic == CONSUMER_OFFSETS {
-                self.groups.partition_lost(replica.partition);
+            if let Some(coordinator) = self.coordinator_on(&replica.topic) {
+                coordinator.partition_lost(replica.partition);
             }
             let followed = self.partitions.follow(replica, image);
             here.extend(followed.map(|partition| (partition, replica.registration.clone())));
@@ -172,12 +191,22 @@ impl Follower {
 
     fn lead(&self, replica: &LocalReplica, image: &MetadataImage) -> Option<Arc<Partition>> {
         let partition = self.partitions.lead(replica, image)?;
-        if replica.topic == CONSUMER_OFFSETS && replica.new_leader_epoch {
-            let (groups, epoch) = (self.groups.clone(), replica.registration.leader_epoch);
-            groups.partition_lost(replica.partition);
-            groups.begin_loading(partition.clone(), epoch);
+        if let Some(coordinator) = self.coordinator_on(&replica.topic)
+            && replica.new_leader_epoch
+        {
+            coordinator.partition_lost(replica.partition);
+            coordinator.begin_loading(partition.clone(), replica.registration.leader_epoch);
         }
         Some(partition)
+    }
+
+    fn coordinators(&self) -> [&dyn CoordinatedTopic; 3] {
+        [&*self.groups, &*self.share, &*self.transactions]
+    }
+
+    /// Who coordinates by the partitions of `topic`.
+    fn coordinator_on(&self, topic: &str) -> Option<&dyn CoordinatedTopic> {
+        self.coordinators().into_iter().find(|coordinator| coordinator.topic() == topic)
     }
 }
 

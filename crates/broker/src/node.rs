@@ -29,17 +29,18 @@ use crate::clock::{Clock, SystemClock};
 use crate::controller_client::ControllerClient;
 use crate::controller_reports::ControllerReports;
 use crate::controller_service::ControllerService;
-use crate::coordinator_runtime::CoordinatorSettings;
+use crate::coordinator_runtime::{CoordinatedTopic, CoordinatorSettings};
 use crate::directory_failures::DirectoryFailures;
 use crate::dispatch::Connections;
 use crate::group_coordinator::{CONSUMER_OFFSETS, GroupCoordinator};
-use crate::metadata_publisher::MetadataPublisher;
+use crate::metadata_publisher::{Coordinators, MetadataPublisher};
 use crate::metadata_view::MetadataView;
 use crate::producer_ids::ProducerIds;
 use crate::settings;
 use crate::share_coordinator::{self, ShareState, share_coordinator};
 use crate::share_partitions::SharePartitions;
 use crate::topic_creation::TopicCreation;
+use crate::transaction_coordinator::{self, TRANSACTION_STATE, TransactionCoordinator};
 
 /// How long a stop waits for requests under way, and for the controller's leave.
 const PATIENCE_TO_STOP: Duration = Duration::from_secs(5);
@@ -155,12 +156,12 @@ impl Node {
         let groups = group_coordinator(&config, &clock, &metadata);
         let share = share_coordinator(&config, &clock, &metadata);
         let reports = Arc::new(ControllerReports::default());
+        let transactions = transaction_coordinator(&config, &clock, &metadata);
         let publisher = MetadataPublisher::new(
             node_id,
             metadata.clone(),
             partitions.clone(),
-            groups.clone(),
-            share.clone(),
+            Coordinators { groups: groups.clone(), share: share.clone(), transactions: transactions.clone() },
             dynamic_config.clone(),
             reports.clone(),
         );
@@ -197,6 +198,7 @@ impl Node {
             controller,
             quorum,
             groups,
+            transactions,
         });
         Ok(StartedBroker {
             broker,
@@ -225,6 +227,9 @@ impl Node {
             core.spawn(move || async move { groups.run_deadlines().await });
             let sharing = broker.clone();
             core.spawn(move || async move { share_coordinator::run(sharing).await });
+            let (transactions, acting) = (broker.transactions.clone(), broker.clone());
+            core.spawn(move || async move { transactions.run_deadlines().await });
+            core.spawn(move || async move { transaction_coordinator::run_actions(acting).await });
             core.spawn(move || async move { lifecycle.run(epoch, told).await });
             core.spawn(move || async move { give_up_failed_directories(&failing, failures).await });
         }
@@ -338,6 +343,7 @@ async fn give_up_failed_directories(broker: &Broker, mut failures: watch::Receiv
         broker.partitions.wake_offline();
         broker.groups.directory_failed();
         broker.shared.state().coordinator.directory_failed();
+        broker.transactions.directory_failed();
         if failures.changed().await.is_err() {
             return;
         }
@@ -373,4 +379,24 @@ fn group_coordinator(
     };
     let shards = settings::group_shards(config, metadata.image());
     GroupCoordinator::new(coordinator, shards, clock.clone(), metadata.clone())
+}
+
+fn transaction_coordinator(
+    config: &BrokerConfig,
+    clock: &Arc<dyn Clock>,
+    metadata: &Arc<MetadataView>,
+) -> Arc<TransactionCoordinator> {
+    let coordinator = CoordinatorSettings {
+        topic: TRANSACTION_STATE,
+        loader: "klamm-transactions",
+        load_buffer_bytes: usize::try_from(config.transactions.transaction_state_log_load_buffer_size)
+            .unwrap_or(usize::MAX),
+        commit_timeout: Duration::from_millis(config.network.request_timeout_ms.unsigned_abs().into()),
+    };
+    TransactionCoordinator::new(
+        coordinator,
+        settings::transactions(config, 0),
+        clock.clone(),
+        metadata.clone(),
+    )
 }

@@ -3,6 +3,8 @@
 //! Appends of one partition take the log's own short lock; offsets are read as atomics. The high watermark moves when the log
 //! says that more is durable, and then everybody who waits is woken once.
 
+mod transactional;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::poll_fn;
@@ -18,9 +20,11 @@ use records::{AppendOrigin, RecordError};
 use replica::{Leader, Leadership, LocalLog, Replicated};
 use storage::{AppendError, AppendInfo, LogObserver, PartitionLog, StorageError};
 
+pub use self::transactional::Marker;
 use crate::clock::Clock;
 use crate::metadata_view::MetadataView;
 use crate::parking::WaitList;
+use crate::verification::Verifications;
 
 /// A topic's name and a partition's number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +60,8 @@ pub struct Partition {
     /// Held for reading while somebody appends, for writing while leadership comes or goes: no append lands in an epoch that is
     /// over. Taken before `leader`, and that before any lock of the log.
     tenure: RwLock<()>,
+    /// Who may open a transaction. Taken before `tenure`.
+    verifications: Mutex<Verifications>,
     leader: Mutex<Option<Leader>>,
 }
 
@@ -109,6 +115,7 @@ impl Partition {
             clock,
             leader_epoch: AtomicI32::new(NOT_LEADER),
             tenure: RwLock::new(()),
+            verifications: Mutex::default(),
             leader: Mutex::new(None),
         });
         partition.log.set_observer(Some(Arc::new(DurableEnd(Arc::downgrade(&partition)))));

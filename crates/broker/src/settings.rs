@@ -13,6 +13,7 @@ use metadata::MetadataImage;
 use network::{BoundListener, DescriptorShares, ListenerSettings, ServerSettings};
 use quorum::QuorumSettings;
 use storage::{CleanerConfig, LogManagerConfig};
+use transactions::TransactionCoordinatorConfig;
 
 use crate::node::NodeError;
 
@@ -225,6 +226,23 @@ fn consumer_groups(config: &BrokerConfig) -> ConsumerGroupConfig {
             groups.group_consumer_min_assignment_interval_ms,
             groups.group_consumer_max_assignment_interval_ms,
         ),
+    }
+}
+
+/// Timeouts and limits of transactions, at this level of `transaction.version`.
+pub fn transactions(config: &BrokerConfig, transaction_version: i16) -> TransactionCoordinatorConfig {
+    let transactions = &config.transactions;
+    TransactionCoordinatorConfig {
+        transaction_max_timeout_ms: transactions.transaction_max_timeout_ms,
+        transactional_id_expiration_ms: transactions.transactional_id_expiration_ms.into(),
+        abort_timed_out_interval_ms: transactions
+            .transaction_abort_timed_out_transaction_cleanup_interval_ms
+            .into(),
+        remove_expired_interval_ms: transactions
+            .transaction_remove_expired_transaction_cleanup_interval_ms
+            .into(),
+        add_partitions_wait_ms: transactions.add_partitions_to_txn_retry_backoff_max_ms.into(),
+        transaction_version,
     }
 }
 

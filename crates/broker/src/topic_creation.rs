@@ -13,6 +13,7 @@ use crate::controller_client::ControllerClient;
 use crate::group_coordinator::CONSUMER_OFFSETS;
 use crate::metadata_view::MetadataView;
 use crate::share_coordinator::SHARE_GROUP_STATE;
+use crate::transaction_coordinator::TRANSACTION_STATE;
 
 /// Asks the controller for topics that are missing.
 pub struct TopicCreation {
@@ -40,10 +41,7 @@ impl TopicCreation {
             .iter()
             .filter(|name| image.topics.by_name(name).is_none())
             .filter(|name| controller::topics::names::check(name).is_ok())
-            .filter(|name| {
-                config.topics.auto_create_topics_enable
-                    || matches!(**name, CONSUMER_OFFSETS | SHARE_GROUP_STATE)
-            })
+            .filter(|name| config.topics.auto_create_topics_enable || is_created_on_demand(name))
             .map(|name| self.topic(name))
             .collect();
         if missing.is_empty() { BTreeMap::new() } else { self.create(missing).await }
@@ -95,12 +93,13 @@ impl TopicCreation {
             value: Some(value),
             ..Default::default()
         };
+        let compacted = setting("cleanup.policy", "compact".to_string());
         match name {
             CONSUMER_OFFSETS => CreatableTopic {
                 num_partitions: config.groups.offsets_topic_num_partitions,
                 replication_factor: config.groups.offsets_topic_replication_factor,
                 configs: vec![
-                    setting("cleanup.policy", "compact".to_string()),
+                    compacted,
                     setting("compression.type", "producer".to_string()),
                     setting("segment.bytes", config.groups.offsets_topic_segment_bytes.to_string()),
                 ],
@@ -127,7 +126,26 @@ impl TopicCreation {
                     ..topic
                 }
             }
+            TRANSACTION_STATE => {
+                let log = &config.transactions;
+                CreatableTopic {
+                    num_partitions: log.transaction_state_log_num_partitions,
+                    replication_factor: log.transaction_state_log_replication_factor,
+                    configs: vec![
+                        setting("unclean.leader.election.enable", "false".to_string()),
+                        setting("compression.type", "uncompressed".to_string()),
+                        compacted,
+                        setting("min.insync.replicas", log.transaction_state_log_min_isr.to_string()),
+                        setting("segment.bytes", log.transaction_state_log_segment_bytes.to_string()),
+                    ],
+                    ..topic
+                }
+            }
             _ => CreatableTopic { num_partitions: -1, replication_factor: -1, ..topic },
         }
     }
+}
+
+fn is_created_on_demand(name: &str) -> bool {
+    matches!(name, CONSUMER_OFFSETS | TRANSACTION_STATE | SHARE_GROUP_STATE)
 }

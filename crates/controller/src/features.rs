@@ -48,7 +48,7 @@ const fn feature(
 pub const SUPPORTED: &[SupportedFeature] = &[
     feature(METADATA_VERSION_FEATURE, 7, 33, 33, &[]),
     feature(KRAFT_VERSION_FEATURE, 0, 0, 0, &[]),
-    feature("transaction.version", 0, 0, 0, &[7, 7]),
+    feature("transaction.version", 0, 2, 2, &[7, 7]),
     feature("group.version", 0, 1, 1, &[7]),
     feature(ELIGIBLE_LEADER_REPLICAS_FEATURE, 0, 1, 1, &[23]),
     feature("share.version", 0, 0, 0, &[7, 7]),

@@ -26,8 +26,7 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
             .expect("the process may start threads");
     }
 
-    /// Takes over `partition`, which this broker leads from `leader_epoch` on; what it holds is served once it is replayed.
-    pub fn begin_loading(&self, partition: Arc<Partition>, leader_epoch: i32) {
+    pub(super) fn load_partition(&self, partition: Arc<Partition>, leader_epoch: i32) {
         let index = partition.topic_partition.partition;
         let state = ShardState {
             engine: None,

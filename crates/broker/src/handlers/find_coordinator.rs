@@ -1,4 +1,4 @@
-//! FindCoordinator (key 10, v0-6). Which broker leads the partition that holds a group's state.
+//! FindCoordinator (key 10, v0-6). Which broker leads the partition that holds the state of a group or a transactional id.
 //!
 //! v4 asks for several keys at once (KIP-699). The internal topic is created by the first who asks.
 
@@ -6,11 +6,11 @@ use protocol::messages::find_coordinator_response::Coordinator;
 use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use protocol::{CoordinatorType, ErrorCode};
 use share::SharePartitionKey;
-use tracing::debug;
 
 use crate::context::RequestContext;
 use crate::group_coordinator::CONSUMER_OFFSETS;
 use crate::share_coordinator::SHARE_GROUP_STATE;
+use crate::transaction_coordinator::TRANSACTION_STATE;
 
 /// Answers for each key, or in the old form for the one.
 pub async fn handle(context: &RequestContext, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
@@ -45,10 +45,7 @@ async fn find(context: &RequestContext, key_type: i8, key: String) -> Coordinato
         Some(CoordinatorType::Share) => {
             (SHARE_GROUP_STATE, &|| broker.shared.state().coordinator.partition_of(&key))
         }
-        Some(kind) => {
-            debug!(?kind, "refused: this broker coordinates consumer groups only");
-            return refused(key, ErrorCode::InvalidRequest, "");
-        }
+        Some(CoordinatorType::Transaction) => (TRANSACTION_STATE, &|| broker.transactions.partition_of(&key)),
         None => return refused(key, ErrorCode::InvalidRequest, ErrorCode::InvalidRequest.message()),
     };
     match leader_of(context, topic, partition_of).await {

@@ -1,7 +1,10 @@
 //! Produce (key 0, v3-13). Appends record batches to the logs of partitions that this broker leads.
 //!
 //! The appends happen before this returns; what is still awaited for acks=all is the high watermark, so that a connection's
-//! later produces may append meanwhile. acks=0 has no answer: an error closes the connection, as in Kafka. v13 names topics by id.
+//! later produces may append meanwhile. Only the first records of a transaction wait for its coordinator, and with them the
+//! connection. acks=0 has no answer: an error closes the connection, as in Kafka. v13 names topics by id.
+
+mod transactional;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +20,7 @@ use protocol::{ErrorCode, Records, Uuid};
 use records::RecordError;
 use tracing::debug;
 
+use self::transactional::Permissions;
 use crate::context::RequestContext;
 use crate::dispatch::close;
 use crate::partition::{AppendRefusal, Appended, Partition};
@@ -96,12 +100,20 @@ struct Awaited {
 }
 
 /// Appends now and answers when `acks` is met.
-pub fn handle(context: RequestContext, request: ProduceRequest) -> Outcome {
+pub async fn handle(context: RequestContext, request: ProduceRequest) -> Outcome {
     let acks = request.acks;
     let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
     let (mut response, awaited) = match refusal_of_all(&request) {
         Some(refusal) => (refuse_all(request, &refusal), Vec::new()),
-        None => append_all(&context, request),
+        None => match Permissions::needed(&context, &request) {
+            // Boxed so that an idle connection does not hold room for it.
+            Ok(Some(needed)) => {
+                let permissions = Box::pin(needed.ask(&context)).await;
+                append_all(&context, request, &permissions)
+            }
+            Ok(None) => append_all(&context, request, &Permissions::default()),
+            Err(error) => (refuse_all(request, &Refusal::of(error)), Vec::new()),
+        },
     };
     name_new_leaders(&context, &mut response);
     if acks == 0 {
@@ -123,12 +135,8 @@ fn refusal_of_all(request: &ProduceRequest) -> Option<Refusal> {
     for data in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
         let records = data.records.as_ref().and_then(Records::to_bytes).unwrap_or_default();
         match records::batches(&records).next() {
-            Some(Ok(batch)) if batch.header.is_transactional() => {
-                // No transactional id is handed out while transactions are not served.
-                return Some(Refusal::of(match request.transactional_id {
-                    None => ErrorCode::TransactionalIdAuthorizationFailed,
-                    Some(_) => ErrorCode::InvalidProducerIdMapping,
-                }));
+            Some(Ok(batch)) if batch.header.is_transactional() && request.transactional_id.is_none() => {
+                return Some(Refusal::of(ErrorCode::TransactionalIdAuthorizationFailed));
             }
             Some(Err(error)) if error.error_code() == ErrorCode::CorruptMessage => {
                 return Some(Refusal {
@@ -156,14 +164,18 @@ fn refuse_all(request: ProduceRequest, refusal: &Refusal) -> ProduceResponse {
     ProduceResponse { responses: responses.collect(), ..Default::default() }
 }
 
-fn append_all(context: &RequestContext, request: ProduceRequest) -> (ProduceResponse, Vec<Awaited>) {
+fn append_all(
+    context: &RequestContext,
+    request: ProduceRequest,
+    permissions: &Permissions,
+) -> (ProduceResponse, Vec<Awaited>) {
     let mut awaited = Vec::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let mut partition_responses = Vec::with_capacity(topic.partition_data.len());
         for data in topic.partition_data {
             let index = data.index;
-            let outcome = append(context, &topic.name, topic.topic_id, data, request.acks);
+            let outcome = append(context, &topic.name, topic.topic_id, data, request.acks, permissions);
             partition_responses.push(match outcome {
                 Ok((partition, appended)) => {
                     let row = accepted(index, &appended);
@@ -192,14 +204,9 @@ fn append(
     topic_id: Uuid,
     data: PartitionProduceData,
     acks: i16,
+    permissions: &Permissions,
 ) -> Result<(Arc<Partition>, Appended), Refusal> {
-    let broker = &context.broker;
-    let partition = if context.api_version >= 13 {
-        broker.partitions.by_id(topic_id, data.index)
-    } else {
-        broker.partitions.by_name(name, data.index)
-    };
-    let partition = partition.map_err(|not_here| match not_here {
+    let partition = find(context, name, topic_id, data.index).map_err(|not_here| match not_here {
         NotHere::UnknownTopic if context.api_version >= 13 => Refusal::of(ErrorCode::UnknownTopicId),
         other => Refusal::of(other.into()),
     })?;
@@ -216,12 +223,25 @@ fn append(
     {
         return Err(Refusal::of(ErrorCode::InvalidTopicException));
     }
-    match partition.append_from_client(&records, acks, context.now_ms) {
+    let appended = match transactional::first_batch(&records) {
+        Some(batch) => permissions.append(&partition, &records, acks, batch, context.now_ms)?,
+        None => partition.append_from_client(&records, acks, context.now_ms),
+    };
+    match appended {
         Ok(appended) => Ok((partition, appended)),
         Err(refusal) => {
             debug!(topic_partition = %partition.topic_partition, reason = refusal.message, "refused a produce");
             Err(Refusal::by_log(refusal, &partition))
         }
+    }
+}
+
+fn find(context: &RequestContext, name: &str, topic_id: Uuid, index: i32) -> Result<Arc<Partition>, NotHere> {
+    let partitions = &context.broker.partitions;
+    if context.api_version >= 13 {
+        partitions.by_id(topic_id, index)
+    } else {
+        partitions.by_name(name, index)
     }
 }
 

@@ -68,7 +68,7 @@ config_table! {
 
         /// How long the broker waits for the answer to a request of its own before it tries again or gives
         /// up, in milliseconds.
-        request_timeout_ms: i32 = "request.timeout.ms" => "30000", High, Any, inert();
+        request_timeout_ms: i32 = "request.timeout.ms" => "30000", High, Any;
 
         /// The security protocol on which brokers talk to each other where `inter.broker.listener.name` is
         /// not set.
