@@ -49,6 +49,12 @@ impl Drop for Connection {
 }
 
 impl ConnectionHandler for Connection {
+    /// Kafka answers a connection's requests one by one. Only produces need not wait for each other: they say nothing about
+    /// what others have written.
+    fn may_overtake(&self, frame: &[u8]) -> bool {
+        frame.starts_with(&ApiKey::Produce.as_i16().to_be_bytes())
+    }
+
     async fn handle(&mut self, frame: Bytes) -> Outcome {
         let frame = match protocol::decode_request_frame(frame) {
             Ok(frame) => frame,

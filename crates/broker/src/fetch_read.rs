@@ -3,7 +3,7 @@
 use protocol::messages::fetch_response::AbortedTransaction;
 use protocol::{ErrorCode, Records};
 use replica::FetchParameters;
-use storage::ReadError;
+use storage::{ReadError, ReadResult};
 
 use crate::partition::Partition;
 
@@ -33,6 +33,8 @@ pub struct PartitionRead {
     pub aborted_transactions: Option<Vec<AbortedTransaction>>,
     /// Whole batches.
     pub records: Records,
+    /// Whether there is more within reach than `records`: a limit or the end of a segment cut the read off.
+    pub has_more: bool,
 }
 
 impl PartitionRead {
@@ -46,6 +48,7 @@ impl PartitionRead {
             diverging_epoch: None,
             aborted_transactions: None,
             records: Records::default(),
+            has_more: false,
         }
     }
 }
@@ -62,7 +65,8 @@ pub fn would_block(partition: &Partition, asked: &FetchParameters, room: usize) 
 fn diverging_epoch(partition: &Partition, asked: &FetchParameters) -> Result<Option<(i32, i64)>, ErrorCode> {
     let Some(epoch) = asked.last_fetched_epoch else { return Ok(None) };
     let end = partition.log.end_offset_for_epoch(epoch);
-    if end.end_offset < 0 {
+    // Where to cut off is of no use to whoever has to begin anew.
+    if end.end_offset < 0 || asked.fetch_offset < partition.log.log_start_offset() {
         return Err(ErrorCode::OffsetOutOfRange);
     }
     let diverges = end.epoch < epoch || end.end_offset < asked.fetch_offset;
@@ -110,11 +114,12 @@ pub fn read(
         return found;
     }
     match read_records(partition, asked.fetch_offset, most, bound, is_first, limits.is_read_committed) {
-        Ok((records, aborted_transactions)) => {
-            found.records = records;
-            found.aborted_transactions = aborted_transactions;
-            found
-        }
+        Ok((read, aborted_transactions)) => PartitionRead {
+            has_more: !read.records.is_empty() && read.end_offset < bound,
+            records: read.records,
+            aborted_transactions,
+            ..found
+        },
         Err(ReadError::OffsetOutOfRange { .. }) => PartitionRead::failed(ErrorCode::OffsetOutOfRange),
         Err(error) => {
             tracing::error!(topic_partition = %partition.topic_partition, offset = asked.fetch_offset, %error, "cannot read");
@@ -131,9 +136,9 @@ fn read_records(
     bound: i64,
     is_first: bool,
     is_read_committed: bool,
-) -> Result<(Records, Option<Vec<AbortedTransaction>>), ReadError> {
+) -> Result<(ReadResult, Option<Vec<AbortedTransaction>>), ReadError> {
     if !is_read_committed {
-        return Ok((partition.log.read(offset, most, bound, is_first)?.records, None));
+        return Ok((partition.log.read(offset, most, bound, is_first)?, None));
     }
     let (read, aborted) = partition.log.read_committed(offset, most, bound, is_first)?;
     let row = |aborted: storage::AbortedTransaction| AbortedTransaction {
@@ -141,5 +146,5 @@ fn read_records(
         first_offset: aborted.first_offset,
         ..Default::default()
     };
-    Ok((read.records, Some(aborted.into_iter().map(row).collect())))
+    Ok((read, Some(aborted.into_iter().map(row).collect())))
 }

@@ -8,7 +8,7 @@ mod transactional;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 
@@ -57,6 +57,8 @@ pub struct Partition {
     metadata: Arc<MetadataView>,
     clock: Arc<dyn Clock>,
     leader_epoch: AtomicI32,
+    /// Where the log ended when this broker became leader.
+    leader_epoch_start: AtomicI64,
     /// Held for reading while somebody appends, for writing while leadership comes or goes: no append lands in an epoch that is
     /// over. Taken before `leader`, and that before any lock of the log.
     tenure: RwLock<()>,
@@ -114,6 +116,7 @@ impl Partition {
             metadata,
             clock,
             leader_epoch: AtomicI32::new(NOT_LEADER),
+            leader_epoch_start: AtomicI64::new(0),
             tenure: RwLock::new(()),
             verifications: Mutex::default(),
             leader: Mutex::new(None),
@@ -141,7 +144,12 @@ impl Partition {
             let minimum = self.min_insync_replicas();
             *self.leader.lock() =
                 Some(Leader::new(leadership, log, minimum, lag_max_ms, self.clock.now_ms()));
+            self.leader_epoch_start.store(log.log_end_offset, Ordering::Release);
             self.leader_epoch.store(epoch, Ordering::Release);
+        }
+        // After an unclean stop consumers get what was there before only when it is known to be on disk.
+        if self.log.durable_end_offset() < self.log.log_end_offset() {
+            self.log.hurry_sync();
         }
         self.advance_high_watermark();
         self.waiters.wake_all();
@@ -182,6 +190,11 @@ impl Partition {
     /// The epoch in which this broker leads, or -1.
     pub fn leader_epoch(&self) -> i32 {
         self.leader_epoch.load(Ordering::Acquire)
+    }
+
+    /// Where the log ended when this broker became leader: the first offset of its epoch.
+    pub fn leader_epoch_start(&self) -> i64 {
+        self.leader_epoch_start.load(Ordering::Acquire)
     }
 
     /// Whether a client that knows `current_leader_epoch` (-1: none) may be served.

@@ -6,6 +6,8 @@ mod deleted_topics;
 mod disk_failures;
 #[path = "node/durability.rs"]
 mod durability;
+#[path = "node/fetch_waits.rs"]
+mod fetch_waits;
 #[path = "node/group_state.rs"]
 mod group_state;
 #[path = "node/harness.rs"]

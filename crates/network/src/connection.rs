@@ -16,6 +16,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use protocol::Encoded;
 use tokio::{
     net::TcpStream,
@@ -28,12 +29,14 @@ use crate::{
     admission::Admitted,
     cores::Core,
     deadlines::{Phase, Progress, Watched},
-    input::{Frame, FrameError, Input},
+    input::{FrameError, Input},
     output::{Output, WriteError},
 };
 
 /// Bytes of frames that may await their replies while further ones are handled.
 const PIPELINED_BYTES: usize = 1024 * 1024;
+/// Bytes of replies that may be ready before further requests wait until the peer has taken some.
+const UNSENT_BYTES: usize = 256 * 1024;
 /// So many replies leave together if their requests have come already: waking the peer costs as much as a request, but
 /// a peer that gets them all at once has nothing to do meanwhile.
 const REPLIES_HELD: usize = 2;
@@ -149,8 +152,8 @@ struct Owed {
     reply: Reply,
     admits_next: bool,
     frame_bytes: usize,
-    /// Held until the reply is there: the handler may still refer to the frame.
-    _reservation: Option<OwnedSemaphorePermit>,
+    /// What the reply counts for in [`Replies::ready_bytes`].
+    ready_bytes: usize,
 }
 
 enum Reply {
@@ -179,12 +182,15 @@ enum Event {
 struct Replies {
     owed: VecDeque<Owed>,
     owed_bytes: usize,
+    /// Of the replies owed, those that are there.
+    ready_bytes: usize,
     output: Output,
 }
 
 impl Replies {
     fn push(&mut self, owed: Owed) {
         self.owed_bytes += owed.frame_bytes;
+        self.ready_bytes += owed.ready_bytes;
         self.owed.push_back(owed);
     }
 
@@ -198,16 +204,20 @@ impl Replies {
     /// Moves replies that are ready, and whose turn it is, to the output.
     fn collect(&mut self) -> Result<(), Close> {
         while let Some(Owed { reply: Reply::Ready(_), .. }) = self.owed.front() {
-            let Some(Owed { reply: Reply::Ready(reply), frame_bytes, .. }) = self.owed.pop_front() else {
+            let Some(Owed { reply: Reply::Ready(reply), frame_bytes, ready_bytes, .. }) =
+                self.owed.pop_front()
+            else {
                 break;
             };
             self.owed_bytes -= frame_bytes;
+            self.ready_bytes -= ready_bytes;
             match reply {
                 Ok(reply) => self.output.push(reply),
                 Err(close) => {
                     // Later replies must not go out where this one is missing.
                     self.owed.clear();
                     self.owed_bytes = 0;
+                    self.ready_bytes = 0;
                     return Err(close);
                 }
             }
@@ -234,6 +244,8 @@ struct Connection<H> {
     reserving: Option<LocalBoxFuture<OwnedSemaphorePermit>>,
     /// No further request is taken; replies owed still go out.
     ending: Option<Result<(), End>>,
+    /// A frame that has to wait for the replies owed.
+    held: Option<Bytes>,
 }
 
 impl<H: ConnectionHandler> Connection<H> {
@@ -247,6 +259,7 @@ impl<H: ConnectionHandler> Connection<H> {
             replies: Replies::default(),
             reserving: None,
             ending: None,
+            held: None,
         }
     }
 
@@ -254,7 +267,12 @@ impl<H: ConnectionHandler> Connection<H> {
         loop {
             let mut wants_bytes = false;
             while !wants_bytes && self.admits() {
-                match self.input.next_frame(self.frame_limit()) {
+                let next = match self.held.take() {
+                    Some(frame) => Ok(Some(frame)),
+                    None => self.input.next_frame(self.frame_limit()),
+                };
+                match next {
+                    Ok(Some(frame)) if self.must_wait(&frame) => self.held = Some(frame),
                     Ok(Some(frame)) => self.handle(frame).await?,
                     Ok(None) => wants_bytes = true,
                     Err(error) => self.ending = Some(Err(End::Frame(error))),
@@ -289,6 +307,14 @@ impl<H: ConnectionHandler> Connection<H> {
             && self.replies.owed.back().is_none_or(|last| last.admits_next)
             && self.replies.owed.len() < self.core.settings.pipeline_depth.max(1)
             && (self.replies.owed.is_empty() || self.replies.owed_bytes < PIPELINED_BYTES)
+            && self.replies.ready_bytes < UNSENT_BYTES
+            && (self.held.is_none() || self.replies.owed.is_empty())
+    }
+
+    /// Whether the request has to wait until those before it are answered.
+    fn must_wait(&self, frame: &Bytes) -> bool {
+        let awaits = |owed: &Owed| matches!(owed.reply, Reply::Awaited(_));
+        !self.handler.may_overtake(frame) && self.replies.owed.iter().any(awaits)
     }
 
     fn frame_limit(&self) -> usize {
@@ -300,12 +326,12 @@ impl<H: ConnectionHandler> Connection<H> {
         }
     }
 
-    async fn handle(&mut self, frame: Frame) -> Result<(), End> {
+    async fn handle(&mut self, frame: Bytes) -> Result<(), End> {
         self.progress.enter(Phase::Busy);
         self.progress.owes_replies.set(true);
-        let frame_bytes = frame.bytes.len();
+        let frame_bytes = frame.len();
         // Boxed: the largest state of any handler would otherwise be part of every idle connection.
-        let mut handling = Box::pin(self.handler.handle(frame.bytes));
+        let mut handling = Box::pin(self.handler.handle(frame));
         let replies = &mut self.replies;
         let outcome = loop {
             let handled = std::future::poll_fn(|context| match handling.as_mut().poll(context) {
@@ -337,7 +363,11 @@ impl<H: ConnectionHandler> Connection<H> {
                 return Ok(());
             }
         };
-        let mut owed = Owed { reply, admits_next, frame_bytes, _reservation: frame.reservation };
+        let ready_bytes = match &reply {
+            Reply::Ready(Ok(reply)) => reply.len(),
+            _ => 0,
+        };
+        let mut owed = Owed { reply, admits_next, frame_bytes, ready_bytes };
         std::future::poll_fn(|context| {
             owed.reply.poll(context);
             Poll::Ready(())

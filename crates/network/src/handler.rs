@@ -39,6 +39,12 @@ pub trait ConnectionHandler {
     /// perhaps before the reply is there.
     fn handle(&mut self, frame: Bytes) -> impl Future<Output = Outcome>;
 
+    /// Whether the request of `frame` may take effect while earlier ones that admit a next one still wait for their
+    /// replies; otherwise it is handled after those have gone out.
+    fn may_overtake(&self, _frame: &[u8]) -> bool {
+        true
+    }
+
     /// Whether the peer may send frames of the full size. Asked after each request.
     fn authenticated(&self) -> bool {
         true

@@ -33,11 +33,16 @@ pub(crate) enum FrameError {
     TooLarge { length: usize, limit: usize },
 }
 
-/// A whole frame and the memory it reserved.
-#[derive(Debug)]
-pub(crate) struct Frame {
-    pub bytes: Bytes,
-    pub reservation: Option<OwnedSemaphorePermit>,
+/// The memory of a large frame and its part of the budget: both are given back when nobody refers to the frame any more.
+struct Reserved {
+    bytes: Bytes,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Reserved {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// The unread bytes of one connection. Holds no memory between frames.
@@ -90,7 +95,7 @@ impl Input {
     }
 
     /// Takes the next whole frame.
-    pub fn next_frame(&mut self, limit: usize) -> Result<Option<Frame>, FrameError> {
+    pub fn next_frame(&mut self, limit: usize) -> Result<Option<Bytes>, FrameError> {
         let Some(length) = self.checked_length(limit)? else { return Ok(None) };
         let end = PREFIX_BYTES + length;
         if self.buffer.len() < end {
@@ -118,7 +123,10 @@ impl Input {
         }
         self.previous = length;
         self.reported = 0;
-        Ok(Some(Frame { bytes, reservation: self.reservation.take() }))
+        Ok(Some(match self.reservation.take() {
+            Some(permit) => Bytes::from_owner(Reserved { bytes, _permit: permit }),
+            None => bytes,
+        }))
     }
 
     /// Reads once. `Ready(Ok(0))` is the end of the stream. Not to be called while a reservation is wanted.

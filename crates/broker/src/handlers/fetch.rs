@@ -89,7 +89,14 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
         is_read_committed: request.isolation_level == 1,
     };
     warm(&asked, limits).await;
-    let reads = read_enough(context, &asked, limits, &request).await;
+    let enough = Enough {
+        // Kafka never waits for more than it would answer.
+        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0).min(limits.max_bytes),
+        wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
+    };
+    // It may hold a large frame, which nobody needs while the fetch waits.
+    drop(request);
+    let reads = read_enough(context, &asked, limits, enough).await;
     let answers: Vec<(FetchPartition, FetchAnswer)> =
         asked.iter().zip(&reads).map(|(asked, read)| (asked.key.clone(), summary(read))).collect();
     let completion =
@@ -229,15 +236,21 @@ async fn warm(asked: &[Asked], limits: FetchLimits) {
     }
 }
 
-/// Reads until there are `min_bytes`, something that the client must hear of, or no time left.
+/// What a fetch waits for, and how long.
+#[derive(Clone, Copy)]
+struct Enough {
+    min_bytes: usize,
+    wait: Duration,
+}
+
+/// Reads until there is enough, something that the client must hear of, or no time left.
 async fn read_enough(
     context: &RequestContext,
     asked: &[Asked],
     limits: FetchLimits,
-    request: &FetchRequest,
+    Enough { min_bytes, wait }: Enough,
 ) -> Vec<PartitionRead> {
-    let (reads, is_enough) = read_all(context, asked, limits, request.min_bytes);
-    let wait = Duration::from_millis(request.max_wait_ms.max(0) as u64);
+    let (reads, is_enough) = read_all(context, asked, limits, min_bytes);
     if is_enough || wait.is_zero() || asked.is_empty() {
         return reads;
     }
@@ -246,7 +259,7 @@ async fn read_enough(
         asked.iter().filter_map(|asked| Some(asked.partition.as_ref().ok()?.waiters.ticket())).collect();
     let enough = poll_fn(|task| {
         tickets.iter_mut().for_each(|ticket| ticket.register(task));
-        let (reads, is_enough) = read_all(context, asked, limits, request.min_bytes);
+        let (reads, is_enough) = read_all(context, asked, limits, min_bytes);
         if is_enough {
             return Poll::Ready(reads);
         }
@@ -256,7 +269,7 @@ async fn read_enough(
     });
     match tokio::time::timeout(wait, enough).await {
         Ok(reads) => reads,
-        Err(_) => read_all(context, asked, limits, request.min_bytes).0,
+        Err(_) => read_all(context, asked, limits, min_bytes).0,
     }
 }
 
@@ -264,20 +277,25 @@ fn read_all(
     context: &RequestContext,
     asked: &[Asked],
     limits: FetchLimits,
-    min_bytes: i32,
+    min_bytes: usize,
 ) -> (Vec<PartitionRead>, bool) {
     let mut room = limits.max_bytes;
     let mut total = 0;
     let mut must_answer = false;
+    let mut has_known = false;
     let mut reads = Vec::with_capacity(asked.len());
     for asked in asked {
         let read = asked.read(context, limits, room, total == 0);
         total += read.records.len();
         room = room.saturating_sub(read.records.len());
-        must_answer |= read.error_code != ErrorCode::None || read.diverging_epoch.is_some();
+        // KAFKA: what does not exist keeps nobody from waiting for the rest, or a client would ask without a pause.
+        let is_known = !is_unknown(read.error_code);
+        has_known |= is_known;
+        let is_error = read.error_code != ErrorCode::None || read.diverging_epoch.is_some();
+        must_answer |= is_known && is_error || read.has_more;
         reads.push(read);
     }
-    let is_enough = must_answer || total >= min_bytes.max(0) as usize;
+    let is_enough = must_answer || !has_known || total >= min_bytes;
     (reads, is_enough)
 }
 

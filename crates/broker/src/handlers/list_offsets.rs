@@ -24,6 +24,11 @@ const LATEST_TIERED: i64 = -5;
 /// KIP-1023, v11.
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
+/// From here on clients know OFFSET_NOT_AVAILABLE.
+const FIRST_VERSION_WITH_NOT_AVAILABLE: i16 = 5;
+
+/// The replica id of clients.
+const CONSUMER: i32 = -1;
 /// The replica id of a client that may ask a follower, too.
 const DEBUGGING_CONSUMER: i32 = -2;
 
@@ -104,15 +109,28 @@ async fn look_up(
     let partition =
         context.broker.partitions.by_name(topic, asked.partition_index).map_err(ErrorCode::from)?;
     partition.check_leader_epoch(asked.current_leader_epoch, only_from_leader)?;
-    let end = match (request.replica_id, request.isolation_level) {
-        (replica, _) if replica >= 0 => partition.log.log_end_offset(),
-        (_, 1) => partition.log.last_stable_offset(),
+    let is_from_client = request.replica_id == CONSUMER;
+    let end = match request.isolation_level {
+        _ if !is_from_client => partition.log.log_end_offset(),
+        1 => partition.log.last_stable_offset(),
         _ => partition.log.high_watermark(),
     };
+    // Until the high watermark has reached the leader's own epoch, it may be behind what clients have seen before.
+    let is_behind = is_from_client && partition.log.high_watermark() < partition.leader_epoch_start();
+    let not_yet = if context.api_version >= FIRST_VERSION_WITH_NOT_AVAILABLE {
+        ErrorCode::OffsetNotAvailable
+    } else {
+        ErrorCode::LeaderNotAvailable
+    };
     if asked.timestamp == LATEST {
+        if is_behind {
+            return Err(not_yet);
+        }
         return Ok(Found { timestamp: -1, offset: end, leader_epoch: partition.leader_epoch() });
     }
-    find(partition, asked.timestamp, end).await
+    let by_time = asked.timestamp >= 0 || asked.timestamp == MAX_TIMESTAMP;
+    let found = find(partition, asked.timestamp, end).await?;
+    if is_behind && by_time && found.offset < 0 { Err(not_yet) } else { Ok(found) }
 }
 
 fn is_timestamp_known(api_version: i16, timestamp: i64) -> bool {

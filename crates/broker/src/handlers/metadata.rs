@@ -21,7 +21,8 @@ use crate::context::RequestContext;
 pub async fn handle(context: &RequestContext, request: MetadataRequest) -> MetadataResponse {
     if let Some(error) = malformed(context.api_version, request.topics.as_deref().unwrap_or_default()) {
         let asked = request.topics.unwrap_or_default().into_iter();
-        let topics = asked.map(|topic| failed(topic.name, topic.topic_id, error)).collect();
+        let topics =
+            asked.map(|topic| failed(Some(topic.name.unwrap_or_default()), topic.topic_id, error)).collect();
         return MetadataResponse { topics, ..Default::default() };
     }
     let mut response = MetadataResponse {

@@ -13,7 +13,7 @@ use protocol::messages::{FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequ
 use storage::disk::{CrashStyle, SimDisk};
 use testkit::calls::{
     BROKER, alter_config, batch, create_topic, fetch, produce, receive_fetch, receive_produce, send_fetch,
-    send_produce,
+    send_produce, values,
 };
 
 use testkit::in_process_node::InProcessNode;
@@ -33,9 +33,14 @@ fn everything_acknowledged_survives_a_power_cut_under_a_new_leader_epoch() -> Re
         let epoch_before = leader_epoch(&mut client, "t")?;
         let after = Fixture::start_on(before.sim.crash_image(style), &[])?;
         let mut client = after.client()?;
-        let (error, values) = fetch(&mut client, "t", 0)?;
-        assert_eq!(error, ErrorCode::None);
-        assert_eq!(values, (0..20).map(|round| format!("record {round}")).collect::<Vec<_>>(), "{style:?}");
+        send_fetch(&mut client, "t", 0, 30_000)?;
+        let row = receive_fetch(&mut client)?;
+        assert_eq!(row.error_code, 0);
+        assert_eq!(
+            values(&row)?,
+            (0..20).map(|round| format!("record {round}")).collect::<Vec<_>>(),
+            "{style:?}"
+        );
         let epoch = leader_epoch(&mut client, "t")?;
         ensure!(epoch > epoch_before, "{style:?}: epoch {epoch} after {epoch_before}");
         let offset = produce(&mut client, "t", &["after"])?;

@@ -1,6 +1,6 @@
 //! CreateTopics (key 19, v2-7): validate-only, manual assignments, settings, defaults by KIP-464.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use config::BrokerConfig;
 use config::alter::{Operation, OperationKind};
@@ -58,7 +58,8 @@ impl Controller {
         access: TopicAccess<'_>,
         randomness: &mut Randomness,
     ) -> ControllerResult<CreateTopicsResponse> {
-        let count = |name: &str| request.topics.iter().filter(|topic| topic.name == name).count();
+        let mut count: HashMap<&str, usize> = HashMap::new();
+        request.topics.iter().for_each(|topic| *count.entry(&topic.name).or_default() += 1);
         let mut duplicates = BTreeSet::new();
         let mut refusals = Vec::new();
         let mut wanted = Vec::new();
@@ -68,7 +69,7 @@ impl Controller {
                 continue;
             }
             let invalid = |message: &str| refused(name, ApiError::new(ErrorCode::InvalidRequest, message));
-            if count(name) > 1 {
+            if count[name] > 1 {
                 duplicates.insert(name);
                 refusals.push(invalid("Duplicate topic name."));
             } else if name == names::CLUSTER_METADATA {

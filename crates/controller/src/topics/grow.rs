@@ -1,6 +1,6 @@
 //! CreatePartitions (key 37, v0-3): topics get more partitions, never fewer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use metadata::MetadataImage;
 use protocol::ErrorCode;
@@ -33,13 +33,14 @@ impl Controller {
         can_alter: &dyn Fn(&str) -> bool,
         randomness: &mut Randomness,
     ) -> ControllerResult<CreatePartitionsResponse> {
-        let count = |name: &str| request.topics.iter().filter(|topic| topic.name == name).count();
+        let mut count: HashMap<&str, usize> = HashMap::new();
+        request.topics.iter().for_each(|topic| *count.entry(&topic.name).or_default() += 1);
         let mut duplicates = BTreeSet::new();
         let mut results = Vec::new();
         let mut wanted = Vec::new();
         for topic in &request.topics {
             let name = topic.name.as_str();
-            if count(name) == 1 {
+            if count[name] == 1 {
                 wanted.push(topic);
             } else if duplicates.insert(name) {
                 let error = ApiError::new(ErrorCode::InvalidRequest, "Duplicate topic name.");

@@ -163,6 +163,15 @@ fn what_cannot_be_created_is_refused_in_kafkas_words() {
     assert_eq!(cluster.image().topics.len(), 1);
 }
 
+/// With a look at all names for each it would take an hour.
+#[test]
+fn a_request_with_very_many_names_is_refused_quickly() {
+    let mut cluster = Cluster::new(1);
+    let results = cluster.create((0..200_000).map(|index| topic(&format!("t{index}"), 1, 1)).collect());
+    assert_eq!(results.len(), 200_000);
+    assert!(results.iter().all(|result| result.error_code == ErrorCode::PolicyViolation.into()));
+}
+
 #[test]
 fn replicas_of_one_assignment_are_as_many_as_of_the_others() {
     let mut cluster = Cluster::new(2);

@@ -35,6 +35,17 @@ fn a_frame_waits_until_earlier_ones_are_answered() {
 }
 
 #[test]
+fn a_request_that_waits_without_its_frame_is_in_nobodys_way() {
+    let fixture = Fixture::start(|settings| settings.in_flight_bytes = 600 * 1024);
+    let mut waiting = fixture.connect();
+    waiting.send(&large(&[b'd', 1]));
+    assert_eq!(fixture.next_handled(), 1);
+    assert_eq!(fixture.connect().call(&large(b"l")), (FRAME as u64).to_be_bytes());
+    fixture.shared.answer(1);
+    assert_eq!(waiting.receive(), [1]);
+}
+
+#[test]
 fn many_large_frames_at_once_do_not_deadlock() {
     // Each frame larger than half the budget, the last larger than all of it; sent in pieces, side by side.
     let fixture = Fixture::start(|settings| settings.in_flight_bytes = 600 * 1024);

@@ -133,7 +133,15 @@ impl ConnectionHandler for Handler {
                 self.handled.send(argument).unwrap();
                 receiver.await.unwrap().map_or_else(Outcome::Close, Outcome::Reply)
             }
-            // Pending: 'a' admits the next request, 'w' does not.
+            // It waits, too, but has taken from the frame what it needs.
+            b'd' => {
+                drop(frame);
+                let (sender, receiver) = oneshot::channel();
+                self.shared.replies.lock().unwrap().insert(argument, sender);
+                self.handled.send(argument).unwrap();
+                receiver.await.unwrap().map_or_else(Outcome::Close, Outcome::Reply)
+            }
+            // Pending: 'a' admits the next request, 'w' does not; 'o' does not overtake either.
             kind => {
                 let (sender, receiver) = oneshot::channel();
                 self.shared.replies.lock().unwrap().insert(argument, sender);
@@ -146,6 +154,10 @@ impl ConnectionHandler for Handler {
                 Outcome::Pending { reply, admits_next: kind == b'a' }
             }
         }
+    }
+
+    fn may_overtake(&self, frame: &[u8]) -> bool {
+        !frame.starts_with(b"o")
     }
 
     fn authenticated(&self) -> bool {

@@ -57,6 +57,42 @@ fn a_request_that_admits_no_next_one_holds_it_back() {
 }
 
 #[test]
+fn what_may_not_overtake_waits_for_all_replies_before_it() {
+    let fixture = Fixture::start(|settings| settings.cores = 1);
+    let mut client = fixture.connect();
+    client.0.write_all(&[framed(&[b'a', 1]), framed(&[b'a', 2]), framed(&[b'o', 3])].concat()).unwrap();
+    assert_eq!([fixture.next_handled(), fixture.next_handled()], [1, 2]);
+    fixture.shared.answer(1);
+    assert_eq!(client.receive(), [1]);
+    assert_eq!(fixture.connect().call(b"ex"), b"x");
+    assert!(fixture.handled.try_recv().is_err());
+    fixture.shared.answer(2);
+    assert_eq!(client.receive(), [2]);
+    assert_eq!(fixture.next_handled(), 3);
+    fixture.shared.answer(3);
+    assert_eq!(client.receive(), [3]);
+}
+
+#[test]
+fn replies_that_cannot_leave_yet_are_not_piled_up() {
+    let fixture = Fixture::start(|settings| settings.cores = 1);
+    let mut client = fixture.connect();
+    client.send(&[b'a', 1]);
+    assert_eq!(fixture.next_handled(), 1);
+    let mut echo = vec![b'x'; 60_000];
+    echo[0] = b'e';
+    (0..8).for_each(|_| client.send(&echo));
+    client.send(&[b'n', 9]);
+    let mut other = fixture.connect();
+    (0..20).for_each(|_| assert_eq!(other.call(b"ex"), b"x"));
+    assert!(fixture.handled.try_recv().is_err());
+    fixture.shared.answer(1);
+    assert_eq!(client.receive(), [1]);
+    (0..8).for_each(|_| assert_eq!(client.receive().len(), 59_999));
+    assert_eq!(fixture.next_handled(), 9);
+}
+
+#[test]
 fn pipelining_is_bounded_by_depth() {
     let fixture = Fixture::start(|settings| {
         settings.pipeline_depth = 3;
