@@ -53,6 +53,9 @@ pub struct LogDirectory {
     /// Partitions that the checkpoints on disk may still name although their logs are gone.
     forgotten: Mutex<BTreeSet<(String, i32)>>,
     checkpointing: Mutex<()>,
+    /// Held while high watermarks or log start offsets are collected and written: what is known of a log that is
+    /// gone must not come after what is known of its successor. Taken after the turn with the recovery points.
+    saving_offsets: Mutex<()>,
     /// Up to where each log has been compacted.
     cleaner_offsets: Mutex<Offsets>,
     /// The logs whose policy says that they are compacted.
@@ -102,6 +105,7 @@ impl LogDirectory {
             unopened: Mutex::new(BTreeMap::new()),
             forgotten: Mutex::new(BTreeSet::new()),
             checkpointing: Mutex::new(()),
+            saving_offsets: Mutex::new(()),
             cleaner_offsets: Mutex::new(Offsets::new()),
             compacted: Mutex::new(Logs::new()),
             lock: Mutex::new(lock),
@@ -347,7 +351,7 @@ impl LogDirectory {
         }
     }
 
-    /// Keeps others from writing recovery points while a log is being cut.
+    /// Keeps others from writing recovery points while a log is being cut or renamed.
     pub(crate) fn recovery_points_turn(&self) -> MutexGuard<'_, ()> {
         self.checkpointing.lock()
     }
@@ -374,6 +378,7 @@ impl LogDirectory {
 
     /// Writes the high watermarks.
     pub(crate) fn checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
+        let _saving = self.saving_offsets.lock();
         let offsets = self.logs().into_iter().map(|log| {
             let high_watermark = log.high_watermark();
             (log, high_watermark)
@@ -383,15 +388,13 @@ impl LogDirectory {
 
     /// Writes the log start offsets that the names of the segments do not tell.
     pub(crate) fn checkpoint_log_start_offsets(&self) -> Result<(), StorageError> {
-        let logs = self.logs();
-        logs.iter().filter(|log| log.log_start_offset() > 0).try_for_each(|log| log.sync_deletions())?;
-        let offsets = logs.into_iter().filter_map(|log| {
-            let log_start_offset = log.log_start_offset();
-            (log_start_offset > log.first_segment_offset()).then_some((log, log_start_offset))
-        });
-        self.write_checkpoint(LOG_START_OFFSET_CHECKPOINT_FILE, offsets.collect(), |known| {
-            known.log_start_offset
-        })
+        let _saving = self.saving_offsets.lock();
+        let offsets = {
+            let _between_rounds = self.sync_queue.between_rounds();
+            let logs = self.logs().into_iter();
+            logs.filter_map(|log| log.start_offset_to_save().map(|offset| (log, offset))).collect()
+        };
+        self.write_checkpoint(LOG_START_OFFSET_CHECKPOINT_FILE, offsets, |known| known.log_start_offset)
     }
 
     /// Writes the offsets of open logs, and of those that are not open as they were found.

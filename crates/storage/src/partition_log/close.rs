@@ -67,8 +67,10 @@ impl PartitionLog {
 
     fn end_as(&self, name: String) -> Result<PathBuf, StorageError> {
         let _upkeep = self.upkeep.lock();
-        self.state.lock().is_closed = true;
         let directory = self.directory();
+        // Whoever writes recovery points renames files in the directory of every log.
+        let _points = directory.recovery_points_turn();
+        self.state.lock().is_closed = true;
         let _turn = directory.sync_queue.between_rounds();
         let (from, to) = (self.place.path(), directory.path().join(&name));
         directory.check_online()?;

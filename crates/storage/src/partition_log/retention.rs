@@ -8,12 +8,27 @@ use crate::error::StorageError;
 use crate::file_names::LogFileKind;
 use crate::plan::retention::{RetentionLimits, SegmentAge, choose_deletable};
 
+/// Which segments may go, and up to where the log was looked at.
+#[derive(Clone, Copy)]
+struct Judged {
+    /// How many of the oldest.
+    count: usize,
+    log_end_offset: i64,
+}
+
 impl PartitionLog {
     /// Deletes the oldest segments that `retention.ms`, `retention.bytes` or the log start offset let go; returns
     /// how many.
     pub fn delete_old_segments(self: &Arc<Self>, now_ms: i64) -> Result<usize, StorageError> {
         let _upkeep = self.upkeep.lock();
+        let judged = self.judge_segments(now_ms)?;
+        if judged.count > 0 { self.delete_oldest(judged, now_ms) } else { Ok(0) }
+    }
+
+    /// Appends go on meanwhile: what is judged of the active segment holds up to the end offset seen then.
+    fn judge_segments(&self, now_ms: i64) -> Result<Judged, StorageError> {
         let config = self.config();
+        let log_end_offset = self.log_end_offset();
         let count = {
             let segments = self.segments();
             let mut ages = Vec::with_capacity(segments.len());
@@ -21,7 +36,7 @@ impl PartitionLog {
                 let largest = segment.largest_timestamp(&self.place).map_err(|error| {
                     StorageError::io("read", &segment.path(&self.place, LogFileKind::TimeIndex), error)
                 })?;
-                let next = segments.get(index + 1).map_or(self.log_end_offset(), |next| next.base_offset);
+                let next = segments.get(index + 1).map_or(log_end_offset, |next| next.base_offset);
                 ages.push(SegmentAge {
                     base_offset: segment.base_offset,
                     next_offset: next,
@@ -42,23 +57,25 @@ impl PartitionLog {
             };
             choose_deletable(&ages, &limits, now_ms)
         };
-        if count > 0 {
-            self.delete_oldest(count, now_ms)?;
-        }
-        Ok(count)
+        Ok(Judged { count, log_end_offset })
     }
 
-    fn delete_oldest(self: &Arc<Self>, count: usize, now_ms: i64) -> Result<(), StorageError> {
+    fn delete_oldest(self: &Arc<Self>, judged: Judged, now_ms: i64) -> Result<usize, StorageError> {
         let mut state = self.writable_state()?;
-        if count >= self.segment_count() {
+        let is_appended = self.log_end_offset() != judged.log_end_offset;
+        if !is_appended && judged.count >= self.segment_count() {
             self.roll_at(&mut state, self.log_end_offset(), now_ms)?;
             // The new segment's name carries the offsets on once the others are gone.
             self.sync_names()?;
         }
         let segments = self.segments();
-        let count = count.min(segments.len().saturating_sub(1));
-        let Some(first_kept) = segments.get(count) else { return Ok(()) };
+        // The segment that was active then holds records that were not judged, even if it has ended since.
+        let judged_wholly =
+            segments.partition_point(|segment| segment.next_offset() <= judged.log_end_offset);
+        let count = judged.count.min(judged_wholly).min(segments.len().saturating_sub(1));
+        let Some(first_kept) = segments.get(count).filter(|_| count > 0) else { return Ok(0) };
         let start_offset = first_kept.base_offset;
+        self.names_are_unsynced.store(true, Ordering::Release);
         self.log_start_offset.fetch_max(start_offset, Ordering::AcqRel);
         self.replace_segments(segments[count..].to_vec());
         for segment in &segments[..count] {
@@ -73,6 +90,9 @@ impl PartitionLog {
         state.epochs_are_unsaved |= state.epochs.truncate_from_start(log_start_offset);
         state.producers.on_log_start_offset_incremented(log_start_offset);
         self.publish_first_unstable_offset(&state);
-        Ok(())
+        Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,15 +100,13 @@ impl PartitionLog {
         }
     }
 
-    /// Makes deletions of segments durable, so that the log start offset they imply is. The flag stays set: only a
-    /// round that takes it may count on names being synced.
-    pub(crate) fn sync_deletions(&self) -> Result<(), StorageError> {
-        if !self.names_are_unsynced.load(Ordering::Acquire) || self.is_closed() {
-            return Ok(());
-        }
-        let path = self.place.path();
-        let synced = self.directory().disk().sync_dir(&path);
-        synced.map_err(|source| self.write_error("sync", &path, source))
+    /// The log start offset, if the names of the segments on disk may tell another after a crash. Between two sync
+    /// rounds only: a round says that names are synced before they are.
+    pub(crate) fn start_offset_to_save(&self) -> Option<i64> {
+        let log_start_offset = self.log_start_offset();
+        let is_implied = log_start_offset == self.first_segment_offset()
+            && !self.names_are_unsynced.load(Ordering::Acquire);
+        (log_start_offset > 0 && !is_implied).then_some(log_start_offset)
     }
 
     /// Adds what recovery trusts below the recovery point (indexes and snapshots of ended segments, leader epochs)

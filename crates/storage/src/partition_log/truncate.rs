@@ -171,9 +171,10 @@ impl PartitionLog {
 
     pub(super) fn sync_names(&self) -> Result<(), StorageError> {
         let path = self.place.path();
-        self.names_are_unsynced.store(false, Ordering::Release);
         let synced = self.directory().disk().sync_dir(&path);
-        synced.map_err(|source| self.write_error("sync", &path, source))
+        synced.map_err(|source| self.write_error("sync", &path, source))?;
+        self.names_are_unsynced.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Moves the log start offset up to `offset` and deletes segments that lie wholly below it (DeleteRecords, or

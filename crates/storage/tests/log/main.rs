@@ -5,6 +5,8 @@ mod crash;
 mod directories;
 mod faults;
 mod harness;
+mod hooked_disk;
+mod interleaving;
 mod model;
 mod reading;
 mod real_disk;
