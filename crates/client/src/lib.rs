@@ -19,6 +19,7 @@
 #[macro_use]
 mod settings;
 
+pub mod admin;
 mod api_versions;
 mod backoff;
 mod client;
@@ -34,6 +35,7 @@ mod routing;
 mod topic_partition;
 mod transport;
 
+pub use admin::Admin;
 pub use api_versions::ApiVersions;
 pub use backoff::{Backoff, Jitter};
 pub use client::{Client, Lane, SendOptions};

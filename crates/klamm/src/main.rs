@@ -1,37 +1,19 @@
-//! The `klamm` binary: picks the subcommand and runs it.
+//! The `klamm` binary: the server and every command-line tool, by subcommand or by the name that it is called by.
 
+mod command_line;
+mod record_json;
 mod server;
+mod text;
+mod tools;
 
 use std::process::ExitCode;
-
-use clap::{Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// An event streaming platform that speaks Apache Kafka's protocol.
-#[derive(Parser)]
-#[command(name = "klamm", version, disable_help_subcommand = true)]
-struct CommandLine {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Runs a node: a broker and a controller, unless `process.roles` says otherwise.
-    Server(server::Options),
-}
-
 fn main() -> ExitCode {
-    let outcome = match CommandLine::parse().command {
-        Command::Server(options) => server::run(&options),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("klamm: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let program = words.next().unwrap_or_default();
+    let words: Vec<String> = words.collect();
+    ExitCode::from(tools::dispatch(&program, &words))
 }

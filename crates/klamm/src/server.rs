@@ -4,37 +4,58 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 use config::{BrokerConfig, LaunchSources, Properties, VariableSource};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
-/// What `klamm server` takes.
-#[derive(Args)]
-pub struct Options {
-    /// A server.properties file as Apache Kafka reads it; without one the node keeps its data in ./klamm-data and listens on 9092.
+use crate::command_line::{Arguments, Failure, Grammar, Refusals, Tool, text};
+
+/// The tool's table.
+pub const TOOL: Tool = Tool {
+    name: "server",
+    classes: &[],
+    about: "Runs a node: `klamm server [server.properties]`. Without a file it keeps data in ./klamm-data and listens on 9092.",
+    grammar: Grammar::Argparse,
+    options: &[&[text("override", "KEY=VALUE", "Sets a key, over the file and the environment.")]],
+    verbs: &[],
+    refusals: Refusals::prefixed("klamm: "),
+    run,
+};
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let overrides = arguments.values("override").into_iter().map(str::to_owned).collect();
+    match &arguments.words[..] {
+        [] => serve(None, overrides),
+        [path] => serve(Some(PathBuf::from(path)), overrides),
+        _ => Err(Failure::usage("one properties file is enough")),
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub fn serve(properties: Option<PathBuf>, overrides: Vec<String>) -> Result<(), Failure> {
+    Ok(serve_with(&Options { properties, overrides })?)
+}
+
+struct Options {
     properties: Option<PathBuf>,
-    /// Sets a key, over the file and the environment.
-    #[arg(long = "override", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 }
 
-/// Runs until SIGTERM or SIGINT.
-pub fn run(options: &Options) -> Result<()> {
+fn serve_with(options: &Options) -> Result<()> {
     let filter =
         EnvFilter::try_from_env("KLAMM_LOG").unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_target(false).init();
     let configuration = read_configuration(options)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve(configuration));
+    let outcome = runtime.block_on(run_node(configuration));
     // A start that was cut off may still read logs; there is nothing in it that a kill could spoil.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(configuration: BrokerConfig) -> Result<()> {
+async fn run_node(configuration: BrokerConfig) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // The recovery of logs blocks its thread, and must not keep signals waiting.

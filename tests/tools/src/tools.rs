@@ -7,6 +7,7 @@ mod configs;
 mod console;
 mod consumer_groups;
 mod log_files;
+mod recorded;
 mod swapped_logs;
 mod tool;
 mod topics;

@@ -1,0 +1,189 @@
+//! Turns words into [`Arguments`] the way joptsimple and argparse4j do.
+
+use super::arguments::dashed;
+use super::table::{Kind, Opt, Tool, Verb};
+use super::{Arguments, Failure, Grammar, nearest};
+
+/// Parses what follows the tool's name.
+pub fn parse(tool: &'static Tool, line: &[String]) -> Result<Arguments, Failure> {
+    let mut arguments = Arguments::new(tool, line);
+    match tool.grammar {
+        Grammar::Joptsimple => joptsimple(&mut arguments, line)?,
+        Grammar::Argparse => argparse(&mut arguments, line)?,
+    }
+    for option in tool.options(arguments.verb) {
+        if let Some(instead) = option.replaced_by
+            && arguments.has(option.name)
+        {
+            println!("{}", deprecation(tool.name, option.name, instead));
+        }
+    }
+    Ok(arguments)
+}
+
+/// Kafka's tools word it differently.
+fn deprecation(tool: &str, old: &str, new: &str) -> String {
+    match tool {
+        "console-consumer" | "console-share-consumer" => {
+            format!(
+                "Option --{old} is deprecated and will be removed in a future version. Use --{new} instead."
+            )
+        }
+        "producer-perf-test" => {
+            format!(
+                "Option --{old} has been deprecated and will be removed in a future version. Use --{new} instead."
+            )
+        }
+        "consumer-perf-test" => format!("Warning: --{old} is deprecated. Use --{new} instead."),
+        _ => format!(
+            "Warning: --{old} is deprecated and will be removed in a future version. Use --{new} instead."
+        ),
+    }
+}
+
+fn joptsimple(arguments: &mut Arguments, line: &[String]) -> Result<(), Failure> {
+    let tool = arguments.tool;
+    let mut words = line.iter().peekable();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            arguments.words.extend(words.cloned());
+            break;
+        }
+        let Some(name) = option_name(word) else {
+            arguments.words.push(word.clone());
+            continue;
+        };
+        let (name, attached) = match name.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (name, None),
+        };
+        let Some(option) = tool.option(None, name) else {
+            return Err(unrecognized(arguments, word, name));
+        };
+        let value = match option.kind {
+            Kind::Flag => None,
+            Kind::Optional => match attached {
+                Some(value) => Some(value),
+                None => words.next_if(|next| option_name(next).is_none()).cloned(),
+            },
+            _ => match attached.filter(|value| !value.is_empty()).or_else(|| words.next().cloned()) {
+                Some(value) => Some(value),
+                None => {
+                    return Err(arguments.misunderstood(format!("Option {name} requires an argument")));
+                }
+            },
+        };
+        arguments.push(option, value);
+    }
+    Ok(())
+}
+
+/// The word without its dashes, if it looks like an option: a dash alone does not.
+fn option_name(word: &str) -> Option<&str> {
+    word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|name| !name.is_empty())
+}
+
+fn unrecognized(arguments: &Arguments, word: &str, name: &str) -> Failure {
+    // A single dash begins a cluster of short options, and the first letter is none.
+    let shown =
+        if word.starts_with("--") { name } else { &name[..name.chars().next().map_or(0, char::len_utf8)] };
+    let hint = replacement(name).map(str::to_owned).or_else(|| {
+        let names = arguments.tool.options(arguments.verb).map(|option| option.name);
+        nearest(name, names).map(|near| format!("did you mean --{near}?"))
+    });
+    let message = format!("{shown} is not a recognized option");
+    match hint {
+        None => arguments.misunderstood(message),
+        Some(hint) => arguments.misunderstood(format!("{message}\nhint: {hint}")),
+    }
+}
+
+/// What took the place of options that tutorials still name.
+fn replacement(name: &str) -> Option<&'static str> {
+    match name {
+        "zookeeper" => Some("there is no ZooKeeper any more; use --bootstrap-server HOST:PORT"),
+        "new-consumer" => Some("leave it out: there is no other consumer"),
+        "broker-list" => Some("use --bootstrap-server HOST:PORT"),
+        "whitelist" => Some("use --include REGEX"),
+        "blacklist" => Some("there is no such filter; use --include REGEX"),
+        "authorizer" | "authorizer-properties" => Some("use --bootstrap-server HOST:PORT"),
+        _ => None,
+    }
+}
+
+fn argparse(arguments: &mut Arguments, line: &[String]) -> Result<(), Failure> {
+    let tool = arguments.tool;
+    let mut words = line.iter().peekable();
+    let mut unknown = Vec::new();
+    while let Some(word) = words.next() {
+        let Some(name) = option_name(word).filter(|_| word.parse::<f64>().is_err()) else {
+            match (arguments.verb, tool.verbs) {
+                (None, [_, ..]) => arguments.verb = Some(verb(tool, word)?),
+                (Some(_), _) => unknown.push(word.clone()),
+                (None, []) => arguments.words.push(word.clone()),
+            }
+            continue;
+        };
+        let (name, attached) = match name.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (name, None),
+        };
+        let Some(option) = tool.option(arguments.verb, name) else {
+            unknown.push(word.clone());
+            continue;
+        };
+        take(arguments, option, attached, &mut words)?;
+    }
+    if let Some(word) = unknown.first() {
+        let names = tool.options(arguments.verb).map(|option| option.name);
+        let name = word.trim_start_matches('-');
+        let near = nearest(name, names).map(|near| format!("\nhint: did you mean --{near}?"));
+        return Err(Failure::Usage(format!("unrecognized arguments: '{word}'{}", near.unwrap_or_default())));
+    }
+    let asks_for_help = arguments.has("help") || arguments.has("version");
+    if arguments.verb.is_none() && !tool.verbs.is_empty() && !asks_for_help {
+        return Err(Failure::usage("too few arguments"));
+    }
+    let missing = tool.options(arguments.verb).find(|option| option.required && !arguments.has(option.name));
+    match missing {
+        Some(option) if !asks_for_help => {
+            Err(Failure::Usage(format!("argument {} is required", dashed(option))))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn verb(tool: &'static Tool, word: &str) -> Result<&'static Verb, Failure> {
+    if let Some(verb) = tool.verbs.iter().find(|verb| verb.name == word) {
+        return Ok(verb);
+    }
+    let names: Vec<_> = tool.verbs.iter().map(|verb| verb.name).collect();
+    let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
+    let near = nearest(word, names).map(|near| format!("\nhint: did you mean {near}?")).unwrap_or_default();
+    Err(Failure::Usage(format!("invalid choice: '{word}' (choose from {}){near}", quoted.join(", "))))
+}
+
+fn take<'a>(
+    arguments: &mut Arguments,
+    option: &'static Opt,
+    attached: Option<String>,
+    words: &mut std::iter::Peekable<impl Iterator<Item = &'a String>>,
+) -> Result<(), Failure> {
+    if option.kind == Kind::Flag {
+        arguments.push(option, None);
+        return Ok(());
+    }
+    let is_value = |word: &&String| option_name(word).is_none() || word.parse::<f64>().is_ok();
+    match attached.or_else(|| words.next_if(is_value).cloned()) {
+        Some(value) => arguments.push(option, Some(value)),
+        None => {
+            let wanted = if option.many { "at least one argument" } else { "one argument" };
+            return Err(Failure::Usage(format!("argument {}: expected {wanted}", dashed(option))));
+        }
+    }
+    while option.many {
+        let Some(value) = words.next_if(is_value) else { break };
+        arguments.push(option, Some(value.clone()));
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! The tables of the messages that tools show as JSON.
+
+/// The records of `__cluster_metadata`.
+pub const METADATA_RECORDS: &[&str] = &[
+    include_str!("../../../protocol/tables/metadata_records/abort_transaction_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/access_control_entry_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/begin_transaction_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/broker_registration_change_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/clear_elr_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/client_quota_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/config_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/delegation_token_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/end_transaction_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/feature_level_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/fence_broker_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/no_op_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/partition_change_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/partition_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/producer_ids_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/register_broker_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/register_controller_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/remove_access_control_entry_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/remove_delegation_token_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/remove_topic_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/remove_user_scram_credential_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/topic_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/unfence_broker_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/unregister_broker_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/unregister_controller_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/user_scram_credential_record.table"),
+    include_str!("../../../protocol/tables/metadata_records/zk_migration_state_record.table"),
+];
+
+/// Keys and values of the coordinators' topics.
+pub const COORDINATOR_RECORDS: &[&str] = &[
+    include_str!(
+        "../../../protocol/tables/coordinator_records/consumer_group_current_member_assignment_key.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/consumer_group_current_member_assignment_value.table"
+    ),
+    include_str!("../../../protocol/tables/coordinator_records/consumer_group_member_metadata_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/consumer_group_member_metadata_value.table"),
+    include_str!("../../../protocol/tables/coordinator_records/consumer_group_metadata_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/consumer_group_metadata_value.table"),
+    include_str!("../../../protocol/tables/coordinator_records/consumer_group_partition_metadata_key.table"),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/consumer_group_partition_metadata_value.table"
+    ),
+    include_str!("../../../protocol/tables/coordinator_records/consumer_group_regular_expression_key.table"),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/consumer_group_regular_expression_value.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/consumer_group_target_assignment_member_key.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/consumer_group_target_assignment_member_value.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/consumer_group_target_assignment_metadata_key.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/consumer_group_target_assignment_metadata_value.table"
+    ),
+    include_str!("../../../protocol/tables/coordinator_records/group_metadata_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/group_metadata_value.table"),
+    include_str!("../../../protocol/tables/coordinator_records/legacy_offset_commit_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/legacy_offset_commit_value.table"),
+    include_str!("../../../protocol/tables/coordinator_records/offset_commit_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/offset_commit_value.table"),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/share_group_current_member_assignment_key.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/share_group_current_member_assignment_value.table"
+    ),
+    include_str!("../../../protocol/tables/coordinator_records/share_group_member_metadata_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/share_group_member_metadata_value.table"),
+    include_str!("../../../protocol/tables/coordinator_records/share_group_metadata_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/share_group_metadata_value.table"),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/share_group_state_partition_metadata_key.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/share_group_state_partition_metadata_value.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/share_group_target_assignment_member_key.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/share_group_target_assignment_member_value.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/share_group_target_assignment_metadata_key.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/share_group_target_assignment_metadata_value.table"
+    ),
+    include_str!("../../../protocol/tables/coordinator_records/share_snapshot_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/share_snapshot_value.table"),
+    include_str!("../../../protocol/tables/coordinator_records/share_update_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/share_update_value.table"),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/streams_group_current_member_assignment_key.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/streams_group_current_member_assignment_value.table"
+    ),
+    include_str!("../../../protocol/tables/coordinator_records/streams_group_member_metadata_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/streams_group_member_metadata_value.table"),
+    include_str!("../../../protocol/tables/coordinator_records/streams_group_metadata_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/streams_group_metadata_value.table"),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/streams_group_target_assignment_member_key.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/streams_group_target_assignment_member_value.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/streams_group_target_assignment_metadata_key.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/coordinator_records/streams_group_target_assignment_metadata_value.table"
+    ),
+    include_str!("../../../protocol/tables/coordinator_records/streams_group_topology_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/streams_group_topology_value.table"),
+    include_str!("../../../protocol/tables/coordinator_records/transaction_log_key.table"),
+    include_str!("../../../protocol/tables/coordinator_records/transaction_log_value.table"),
+];
+
+/// Control records and what groups' members hand to each other.
+pub const DATA: &[&str] = &[
+    include_str!("../../../protocol/tables/control_records/aborted_txn.table"),
+    include_str!("../../../protocol/tables/control_records/control_record_type_schema.table"),
+    include_str!("../../../protocol/tables/control_records/end_txn_marker.table"),
+    include_str!("../../../protocol/tables/control_records/kraft_version_record.table"),
+    include_str!("../../../protocol/tables/control_records/leader_change_message.table"),
+    include_str!("../../../protocol/tables/control_records/producer_snapshot.table"),
+    include_str!("../../../protocol/tables/control_records/quorum_state_data.table"),
+    include_str!("../../../protocol/tables/control_records/snapshot_footer_record.table"),
+    include_str!("../../../protocol/tables/control_records/snapshot_header_record.table"),
+    include_str!("../../../protocol/tables/control_records/voters_record.table"),
+    include_str!("../../../protocol/tables/embedded/consumer_protocol_assignment.table"),
+    include_str!("../../../protocol/tables/embedded/consumer_protocol_subscription.table"),
+    include_str!("../../../protocol/tables/embedded/default_principal_data.table"),
+];
+
+/// The records of `__remote_log_metadata`.
+pub const REMOTE_LOG_RECORDS: &[&str] = &[
+    include_str!("../../../protocol/tables/remote_log_records/remote_log_segment_metadata_record.table"),
+    include_str!(
+        "../../../protocol/tables/remote_log_records/remote_log_segment_metadata_snapshot_record.table"
+    ),
+    include_str!(
+        "../../../protocol/tables/remote_log_records/remote_log_segment_metadata_update_record.table"
+    ),
+    include_str!("../../../protocol/tables/remote_log_records/remote_partition_delete_metadata_record.table"),
+];
