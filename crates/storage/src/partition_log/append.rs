@@ -298,8 +298,14 @@ impl PartitionLog {
         config: &TopicConfig,
         now_ms: i64,
     ) -> Result<Arc<Segment>, StorageError> {
+        // Segments follow each other without a gap even where a leader's compaction has made one, so that recovery can
+        // tell what was torn off; unless the gap is wider than a segment can be.
+        let log_end_offset = self.log_end_offset();
+        let is_near = last_offset.saturating_sub(log_end_offset) <= i64::from(i32::MAX);
+        let begins_at =
+            if is_near && log_end_offset > self.log_start_offset() { log_end_offset } else { first_offset };
         let Some(active) = self.active_segment() else {
-            return self.add_segment(first_offset, now_ms);
+            return self.add_segment(begins_at, now_ms);
         };
         let read_error =
             |source| StorageError::io("read", &active.path(&self.place, LogFileKind::Log), source);
@@ -333,7 +339,7 @@ impl PartitionLog {
         if !roll::should_roll(&input, &limits) {
             return Ok(active);
         }
-        self.roll_at(state, first_offset, now_ms)
+        self.roll_at(state, begins_at, now_ms)
     }
 
     /// Ends the active segment and begins one at the log end offset. An empty active segment stays.

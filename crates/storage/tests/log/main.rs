@@ -2,6 +2,7 @@
 
 mod compaction;
 mod crash;
+mod crash_compaction;
 mod directories;
 mod faults;
 mod harness;

@@ -65,11 +65,12 @@ impl PartitionLog {
         Ok(verified_from)
     }
 
-    /// A segment that does not begin where the one before ends was written after something that is lost, unless
-    /// compaction has made the gap: it does so below the recovery point only, where nothing can be lost.
+    /// A segment that does not begin where the one before ends was written after something that is lost. Only below
+    /// the recovery point, where nothing can be lost, compaction has made the gap; and a leader's log may have one
+    /// that is wider than a segment can be.
     fn is_torn_off(&self, segment: &Segment, end_offset: i64, known: LoadedLog) -> bool {
-        segment.base_offset < end_offset
-            || (segment.base_offset > known.recovery_point && !self.config.read().compacts())
+        let gap = segment.base_offset - end_offset;
+        gap < 0 || (segment.base_offset > known.recovery_point && gap <= i64::from(i32::MAX))
     }
 
     fn verify_segment(
