@@ -56,6 +56,10 @@ pub struct LogDirectory {
     /// Held while high watermarks or log start offsets are collected and written: what is known of a log that is
     /// gone must not come after what is known of its successor. Taken after the turn with the recovery points.
     saving_offsets: Mutex<()>,
+    /// What has changed since the checkpoints were written.
+    unsaved: Unsaved,
+    /// Page-cache logs with records that `flush.ms` bounds.
+    flushing: Mutex<Vec<Arc<PartitionLog>>>,
     /// Up to where each log has been compacted.
     cleaner_offsets: Mutex<Offsets>,
     /// The logs whose policy says that they are compacted.
@@ -69,6 +73,36 @@ struct FoundOffsets {
     recovery_point: Option<i64>,
     high_watermark: Option<i64>,
     log_start_offset: Option<i64>,
+}
+
+/// Kinds of offsets that differ from those in the checkpoints.
+#[derive(Default)]
+pub(crate) struct Unsaved {
+    recovery_points: AtomicBool,
+    high_watermarks: AtomicBool,
+    log_start_offsets: AtomicBool,
+}
+
+impl Unsaved {
+    pub(crate) fn note_recovery_point(&self) {
+        note(&self.recovery_points);
+    }
+
+    pub(crate) fn note_high_watermark(&self) {
+        note(&self.high_watermarks);
+    }
+
+    pub(crate) fn note_log_start_offset(&self) {
+        note(&self.log_start_offsets);
+        note(&self.recovery_points);
+    }
+}
+
+/// Most notes find the flag set; those leave the cache line alone.
+fn note(flag: &AtomicBool) {
+    if !flag.load(Ordering::Relaxed) {
+        flag.store(true, Ordering::Release);
+    }
 }
 
 /// Files whose names are gone already and whose space is due back.
@@ -106,6 +140,8 @@ impl LogDirectory {
             forgotten: Mutex::new(BTreeSet::new()),
             checkpointing: Mutex::new(()),
             saving_offsets: Mutex::new(()),
+            unsaved: Unsaved::default(),
+            flushing: Mutex::new(Vec::new()),
             cleaner_offsets: Mutex::new(Offsets::new()),
             compacted: Mutex::new(Logs::new()),
             lock: Mutex::new(lock),
@@ -200,6 +236,8 @@ impl LogDirectory {
     pub(crate) fn add_log(&self, log: Arc<PartitionLog>) {
         self.unopened.lock().remove(&(log.topic().to_owned(), log.partition()));
         self.note_policy(&log);
+        self.unsaved.note_high_watermark();
+        self.unsaved.note_log_start_offset();
         let mut logs = self.logs.write();
         // Partitions of a topic share one copy of its name.
         let topic = match logs.get_key_value(log.topic()) {
@@ -297,8 +335,56 @@ impl LogDirectory {
         self.logs.read().get_key_value(topic).map_or_else(|| Arc::from(topic), |(topic, _)| Arc::clone(topic))
     }
 
+    pub(crate) fn unsaved(&self) -> &Unsaved {
+        &self.unsaved
+    }
+
+    /// Has a log looked at until it is synced; the caller makes sure that it is here once.
+    pub(crate) fn flush_later(&self, log: Arc<PartitionLog>) {
+        self.flushing.lock().push(log);
+    }
+
+    /// Schedules the syncs that `flush.ms` asks for.
+    pub(crate) fn flush_due(&self, now_ms: i64) {
+        let waiting = std::mem::take(&mut *self.flushing.lock());
+        for log in waiting {
+            if log.maybe_schedule_flush(now_ms) {
+                self.flushing.lock().push(log);
+            }
+        }
+    }
+
+    /// Writes the recovery points if one has changed.
+    pub(crate) fn maybe_checkpoint_recovery_points(&self) -> Result<(), StorageError> {
+        if self.unsaved.recovery_points.load(Ordering::Acquire) {
+            self.checkpoint_recovery_points()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes the high watermarks if one has changed.
+    pub(crate) fn maybe_checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
+        if self.unsaved.high_watermarks.load(Ordering::Acquire) {
+            self.checkpoint_high_watermarks()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes the log start offsets if one has changed.
+    pub(crate) fn maybe_checkpoint_log_start_offsets(&self) -> Result<(), StorageError> {
+        if self.unsaved.log_start_offsets.load(Ordering::Acquire) {
+            self.checkpoint_log_start_offsets()
+        } else {
+            Ok(())
+        }
+    }
+
     /// Notes that the checkpoints may name a log that is not there.
     pub(crate) fn note_forgotten(&self, topic: &str, partition: i32) {
+        self.unsaved.note_high_watermark();
+        self.unsaved.note_log_start_offset();
         self.forgotten.lock().insert((topic.to_owned(), partition));
     }
 
@@ -324,6 +410,7 @@ impl LogDirectory {
     /// Drops every log and gives the lock back; the directory is not used after that.
     pub(crate) fn release(&self) {
         self.compacted.lock().clear();
+        self.flushing.lock().clear();
         self.logs.write().clear();
         self.volume.lock().take();
         self.lock.lock().take();
@@ -363,6 +450,7 @@ impl LogDirectory {
 
     /// As [`LogDirectory::checkpoint_recovery_points`], for whoever has the turn.
     pub(crate) fn write_recovery_points(&self, _turn: &MutexGuard<'_, ()>) -> Result<(), StorageError> {
+        self.unsaved.recovery_points.store(false, Ordering::Release);
         let logs = self.logs();
         let mut points = Vec::with_capacity(logs.len());
         let mut batch = SyncBatch::default();
@@ -379,6 +467,7 @@ impl LogDirectory {
     /// Writes the high watermarks.
     pub(crate) fn checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
         let _saving = self.saving_offsets.lock();
+        self.unsaved.high_watermarks.store(false, Ordering::Release);
         let offsets = self.logs().into_iter().map(|log| {
             let high_watermark = log.high_watermark();
             (log, high_watermark)
@@ -389,6 +478,7 @@ impl LogDirectory {
     /// Writes the log start offsets that the names of the segments do not tell.
     pub(crate) fn checkpoint_log_start_offsets(&self) -> Result<(), StorageError> {
         let _saving = self.saving_offsets.lock();
+        self.unsaved.log_start_offsets.store(false, Ordering::Release);
         let offsets = {
             let _between_rounds = self.sync_queue.between_rounds();
             let logs = self.logs().into_iter();

@@ -76,6 +76,8 @@ pub struct PartitionLog {
     /// the state.
     upkeep: Mutex<()>,
     sync_is_scheduled: AtomicBool,
+    /// Whether upkeep looks at the log until it is synced.
+    flush_is_awaited: AtomicBool,
     names_are_unsynced: AtomicBool,
     parent_is_unsynced: AtomicBool,
     segments: RwLock<Arc<Vec<Arc<Segment>>>>,
@@ -172,7 +174,9 @@ impl PartitionLog {
     /// but by truncation.
     pub fn set_high_watermark(&self, high_watermark: i64) -> i64 {
         let high_watermark = high_watermark.clamp(self.log_start_offset(), self.log_end_offset());
-        self.high_watermark.store(high_watermark, Ordering::Release);
+        if self.high_watermark.swap(high_watermark, Ordering::AcqRel) != high_watermark {
+            self.directory().unsaved().note_high_watermark();
+        }
         if self.first_unstable_offset.load(Ordering::Acquire) != i64::MAX {
             let mut state = self.state.lock();
             state.producers.on_high_watermark_updated(high_watermark);
@@ -199,6 +203,7 @@ impl PartitionLog {
             before
         };
         self.directory().note_policy(self);
+        self.maybe_await_flush();
         if before.klamm_durability == durability {
             return;
         }

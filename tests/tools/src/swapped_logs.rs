@@ -63,7 +63,7 @@ fn start_with_topic(product: Product) -> Result<ServerProcess> {
 }
 
 /// Puts the files of one partition directory into another one's place; the topic keeps its id.
-fn replace_log(from: &Path, to: &Path) -> Result<()> {
+pub fn replace_log(from: &Path, to: &Path) -> Result<()> {
     let entries = |folder: &Path| {
         let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
         entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()

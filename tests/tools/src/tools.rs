@@ -3,6 +3,7 @@
 //! `KLAMM_TEST_SERVER=kafka` runs the same tests against Apache Kafka 4.4.0, which must pass them too.
 
 mod cluster;
+mod compaction;
 mod configs;
 mod console;
 mod consumer_groups;

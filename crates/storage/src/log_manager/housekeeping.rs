@@ -17,7 +17,8 @@ pub(super) struct Schedule {
 const TICK_MS: i64 = 1000;
 
 impl LogManager {
-    /// Does whatever is due at `now_ms` and returns when to call again. It reads and writes files: not for a thread
+    /// Does whatever is due at `now_ms`, and nothing for logs that have not changed but look at their age from time to
+    /// time; returns when to call again. It reads and writes files: not for a thread
     /// that serves requests. A directory that fails goes offline; the others are still looked after.
     pub fn housekeep(&self, now_ms: i64) -> i64 {
         let config = &self.config;
@@ -36,23 +37,21 @@ impl LogManager {
             ]
         };
         let [recovery_points, log_start_offsets, high_watermarks, retention, producers] = due;
-        for log in self.logs() {
-            log.maybe_schedule_flush(now_ms);
-            if producers {
-                log.remove_expired_producers(now_ms);
-            }
+        if producers {
+            self.logs().iter().for_each(|log| log.remove_expired_producers(now_ms));
         }
+        self.directories.iter().for_each(|directory| directory.flush_due(now_ms));
         if retention {
             report(self.delete_old_segments(now_ms).map(|_| ()));
         }
         if recovery_points {
-            report(self.checkpoint_recovery_points());
+            report(self.online().try_for_each(|directory| directory.maybe_checkpoint_recovery_points()));
         }
         if log_start_offsets {
-            report(self.checkpoint_log_start_offsets());
+            report(self.online().try_for_each(|directory| directory.maybe_checkpoint_log_start_offsets()));
         }
         if high_watermarks {
-            report(self.checkpoint_high_watermarks());
+            report(self.online().try_for_each(|directory| directory.maybe_checkpoint_high_watermarks()));
         }
         for directory in &self.directories {
             directory.delete_due(now_ms);

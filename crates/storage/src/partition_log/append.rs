@@ -421,6 +421,8 @@ impl PartitionLog {
             || self.log_end_offset() - self.synced_end_offset() >= config.flush_messages;
         if is_due && self.log_end_offset() > first_offset {
             self.schedule_sync();
+        } else if config.flush_ms < i64::MAX {
+            self.maybe_await_flush();
         }
     }
 }

@@ -80,6 +80,7 @@ impl PartitionLog {
             swaps: AtomicU32::new(0),
             upkeep: Mutex::new(()),
             sync_is_scheduled: AtomicBool::new(false),
+            flush_is_awaited: AtomicBool::new(false),
             names_are_unsynced: AtomicBool::new(false),
             parent_is_unsynced: AtomicBool::new(false),
             segments: RwLock::new(Arc::new(Vec::new())),

@@ -86,7 +86,10 @@ impl PartitionLog {
     pub fn assign_epoch_start(&self, leader_epoch: i32) -> Result<(), StorageError> {
         let mut state = self.writable_state()?;
         let assigned = state.epochs.assign(leader_epoch, self.log_end_offset());
-        state.epochs_are_unsaved |= assigned;
+        if assigned {
+            state.epochs_are_unsaved = true;
+            self.directory().unsaved().note_recovery_point();
+        }
         Ok(())
     }
 

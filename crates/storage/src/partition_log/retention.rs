@@ -77,6 +77,7 @@ impl PartitionLog {
         let start_offset = first_kept.base_offset;
         self.names_are_unsynced.store(true, Ordering::Release);
         self.log_start_offset.fetch_max(start_offset, Ordering::AcqRel);
+        self.directory().unsaved().note_log_start_offset();
         self.replace_segments(segments[count..].to_vec());
         for segment in &segments[..count] {
             tracing::info!(

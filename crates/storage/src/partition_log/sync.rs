@@ -80,7 +80,9 @@ impl PartitionLog {
             if self.truncations.load(Ordering::Acquire) != ticket.truncations {
                 return;
             }
-            self.synced_end_offset.fetch_max(ticket.end_offset, Ordering::AcqRel);
+            if self.synced_end_offset.fetch_max(ticket.end_offset, Ordering::AcqRel) < ticket.end_offset {
+                self.directory().unsaved().note_recovery_point();
+            }
             self.durable_end_offset.fetch_max(ticket.end_offset, Ordering::AcqRel) < ticket.end_offset
         };
         if advanced {
@@ -88,16 +90,37 @@ impl PartitionLog {
         }
     }
 
-    /// Schedules a sync if a page-cache log has waited for `flush.ms`.
-    pub(crate) fn maybe_schedule_flush(self: &Arc<Self>, now_ms: i64) {
+    /// Has upkeep look at a page-cache log with records that are not synced, if `flush.ms` bounds their wait.
+    pub(super) fn maybe_await_flush(self: &Arc<Self>) {
         let config = self.config();
-        if config.klamm_durability == Durability::Synced || self.synced_end_offset() >= self.log_end_offset()
+        if config.klamm_durability == Durability::PageCache
+            && config.flush_ms < i64::MAX
+            && self.synced_end_offset() < self.log_end_offset()
+            && !self.flush_is_awaited.swap(true, Ordering::AcqRel)
         {
+            self.directory().flush_later(Arc::clone(self));
+        }
+    }
+
+    /// Schedules a sync if a page-cache log has waited for `flush.ms`; false once there is nothing to wait for.
+    pub(crate) fn maybe_schedule_flush(self: &Arc<Self>, now_ms: i64) -> bool {
+        let config = self.config();
+        let is_awaited = config.klamm_durability == Durability::PageCache
+            && config.flush_ms < i64::MAX
+            && self.synced_end_offset() < self.log_end_offset()
+            && !self.is_closed();
+        if !is_awaited {
             self.last_flush_ms.store(now_ms, Ordering::Relaxed);
-        } else if now_ms.saturating_sub(self.last_flush_ms.load(Ordering::Relaxed)) >= config.flush_ms {
+            self.flush_is_awaited.store(false, Ordering::Release);
+            // An append may have found the flag set a moment ago.
+            self.maybe_await_flush();
+            return false;
+        }
+        if now_ms.saturating_sub(self.last_flush_ms.load(Ordering::Relaxed)) >= config.flush_ms {
             self.last_flush_ms.store(now_ms, Ordering::Relaxed);
             self.schedule_sync();
         }
+        true
     }
 
     /// The log start offset, if the names of the segments on disk may tell another after a crash. Between two sync

@@ -166,6 +166,8 @@ impl PartitionLog {
         for bounded in bounded {
             bounded.fetch_min(end_offset, Ordering::AcqRel);
         }
+        self.directory().unsaved().note_log_start_offset();
+        self.directory().unsaved().note_high_watermark();
         *self.read_hints.lock() = [ReadHint::default(); super::READ_HINTS];
     }
 
@@ -201,6 +203,8 @@ impl PartitionLog {
         }
         self.log_start_offset.store(offset, Ordering::Release);
         self.high_watermark.fetch_max(offset, Ordering::AcqRel);
+        self.directory().unsaved().note_log_start_offset();
+        self.directory().unsaved().note_high_watermark();
         state.epochs_are_unsaved |= state.epochs.truncate_from_start(offset);
         state.producers.on_log_start_offset_incremented(offset);
         self.publish_first_unstable_offset(&state);

@@ -143,3 +143,49 @@ fn readers_and_retention_at_once_never_bring_a_segment_back() {
     let logs = names(&disk, "/data/t-0").into_iter().filter(|name| name.ends_with(".log"));
     assert_eq!(logs.count(), log.segment_count());
 }
+
+#[test]
+fn upkeep_of_idle_logs_touches_nothing() {
+    let (disk, manager, log) = filled();
+    manager.sync_pending().expect("syncs");
+    log.set_high_watermark(log.log_end_offset());
+    // The first calls start the intervals and save what has changed.
+    for seconds in [0, 120] {
+        manager.housekeep(NOW_MS + seconds * 1000);
+    }
+    let before = disk.operations();
+    for seconds in 121..3_000 {
+        manager.housekeep(NOW_MS + seconds * 1000);
+    }
+    assert_eq!(disk.operations(), before, "no checkpoint is written while nothing changes");
+    log.set_high_watermark(log.high_watermark() - 1);
+    manager.housekeep(NOW_MS + 3_010_000);
+    assert!(disk.operations() > before, "a change is saved");
+}
+
+#[test]
+fn records_of_page_cache_logs_are_synced_in_time() {
+    let config = topic_config(&[("klamm.durability", "page-cache"), ("flush.ms", "5000")]);
+    let (_disk, manager, log) = new_log(config);
+    append(&log, &[b"x"]);
+    manager.housekeep(NOW_MS + 4_999);
+    manager.sync_pending().expect("syncs");
+    assert_eq!(log.synced_end_offset(), 0);
+    manager.housekeep(NOW_MS + 5_000);
+    manager.sync_pending().expect("syncs");
+    assert_eq!(log.synced_end_offset(), 1);
+    manager.housekeep(NOW_MS + 6_000);
+    append(&log, &[b"y"]);
+    manager.housekeep(NOW_MS + 10_999);
+    manager.sync_pending().expect("syncs");
+    assert_eq!(log.synced_end_offset(), 1);
+    manager.housekeep(NOW_MS + 11_000);
+    manager.sync_pending().expect("syncs");
+    assert_eq!(log.synced_end_offset(), 2);
+    log.set_config(topic_config(&[("klamm.durability", "page-cache")]));
+    append(&log, &[b"z"]);
+    log.set_config(topic_config(&[("klamm.durability", "page-cache"), ("flush.ms", "1")]));
+    manager.housekeep(NOW_MS + 20_000);
+    manager.sync_pending().expect("syncs");
+    assert_eq!(log.synced_end_offset(), 3, "a changed setting counts for what is there");
+}
