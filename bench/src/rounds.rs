@@ -8,12 +8,14 @@ use clap::Args;
 
 use crate::connection::Connection;
 use crate::load::Outcome;
-use crate::report::{Figure, Table};
+use crate::report::{Contestant, Figure, Table};
 use crate::server::{Kind, Server, pinned};
 
 const SERVER_CORE: usize = 0;
 const LOAD_CORE: usize = 1;
 const GIGABYTE: f64 = 1e9;
+/// A program without a virtual machine is warm after this part of the time.
+const NATIVE_NEEDS_ONE_IN: f64 = 5.0;
 
 /// What `bench compare` takes.
 #[derive(Debug, Clone, Args)]
@@ -148,14 +150,19 @@ const WARM_UP: &[&[&str]] = &[
 
 /// Runs all rounds and prints the table.
 pub fn compare(options: &Options) -> Result<()> {
-    let klamm =
-        Kind::Klamm { binary: options.klamm.canonicalize().context("--klamm")?, overrides: Vec::new() };
-    let kafka = Kind::Kafka { jars: options.kafka_jars.canonicalize().context("--kafka-jars")? };
+    let binary = options.klamm.canonicalize().context("--klamm")?;
+    let klamm = |overrides| Kind::Klamm { binary: binary.clone(), overrides };
+    let contestants = [
+        (Contestant::Klamm, klamm(Vec::new())),
+        (Contestant::PageCache, klamm(vec!["klamm.durability=page-cache".to_string()])),
+        (Contestant::Kafka, Kind::Kafka { jars: options.kafka_jars.canonicalize().context("--kafka-jars")? }),
+    ];
     let mut table = Table::new(goal);
     for round in 1..=options.rounds {
-        eprintln!("round {round} of {}\n{table}", options.rounds);
-        turn(&klamm, options, &mut |name, unit, value| table.klamm(name, unit, value))?;
-        turn(&kafka, options, &mut |name, unit, value| table.kafka(name, unit, value))?;
+        eprintln!("round {round} of {}", options.rounds);
+        for (contestant, kind) in &contestants {
+            turn(kind, options, &mut |name, unit, value| table.add(*contestant, name, unit, value))?;
+        }
     }
     println!("{table}");
     Ok(())
@@ -181,7 +188,11 @@ fn turn(kind: &Kind, options: &Options, record: &mut dyn FnMut(&str, &'static st
     connection.create_topic("warm", 1, KEPT)?;
     connection.create_topic(FETCHED, 1, KEPT)?;
     load(&server, FETCHED, &["produce", "--batch-bytes", "16384"], 1.0)?;
-    let part = options.warm_up / WARM_UP.len() as f64;
+    let warm_up = match kind {
+        Kind::Klamm { .. } => options.warm_up / NATIVE_NEEDS_ONE_IN,
+        Kind::Kafka { .. } => options.warm_up,
+    };
+    let part = warm_up / WARM_UP.len() as f64;
     for arguments in WARM_UP {
         let topic = if is_fetch(arguments) { FETCHED } else { "warm" };
         load(&server, topic, arguments, part)?;

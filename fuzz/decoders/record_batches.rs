@@ -1,44 +1,68 @@
-//! Decoders of record batches, fed with any bytes.
+//! Decoders of record batches, fed with any bytes: no panic, bounded memory, and what is accepted can be read.
 
 use bytes::Bytes;
-use records::{AppendOrigin, Codec, ValidationRules};
+use records::{
+    AppendOrigin, Codec, Compression, EndTransactionMarker, TargetCompression, ValidationRules, batches,
+    check_produced, validate,
+};
 
-/// Decompressed bytes that one input may yield here.
+/// Most bytes that reading one batch may decompress to here.
 const LIMIT: usize = 1 << 20;
 
-/// What a client sends as records: walked, read and validated.
+/// One byte that chooses the rules, then what a client sends as records: read, judged, and what was accepted read again.
 pub fn record_batches(data: &[u8]) {
-    let bytes = Bytes::copy_from_slice(data);
-    for batch in records::batches(&bytes) {
-        let Ok(batch) = batch else { break };
-        assert!(batch.bytes.len() <= data.len());
+    let Some((options, bytes)) = data.split_first() else { return };
+    let bytes = Bytes::copy_from_slice(bytes);
+    for batch in batches(&bytes).map_while(Result::ok) {
+        assert!(batch.bytes.len() <= bytes.len());
+        let _ = batch.verify_crc();
+        let _ = batch.end_transaction_marker();
         if let Ok(records) = batch.records(LIMIT) {
-            for record in records {
-                if record.is_err() {
-                    break;
-                }
+            for record in records.flatten() {
+                let _ = EndTransactionMarker::parse(&record);
             }
         }
-        // The checksum keeps mutations away from what lies behind it: the same batch once more with the right one.
-        validate(&with_right_checksum(&batch));
     }
-    validate(&bytes);
+    judge(*options, &bytes);
+    // The checksum keeps mutations away from what lies behind it: the same batches once more with the right one.
+    for batch in batches(&bytes).map_while(Result::ok) {
+        let mut header = batch.header;
+        header.crc = header.compute_crc(&batch.tail());
+        judge(*options, &Bytes::from([&header.to_bytes()[..], &batch.tail()].concat()));
+    }
 }
 
-fn with_right_checksum(batch: &records::Batch) -> Bytes {
-    let mut header = batch.header;
-    header.crc = header.compute_crc(&batch.tail());
-    [&header.to_bytes()[..], &batch.tail()].concat().into()
-}
-
-fn validate(bytes: &Bytes) {
-    let rules = ValidationRules {
-        max_decompressed_message_bytes: LIMIT,
-        ..ValidationRules::defaults(AppendOrigin::Client, 1_700_000_000_000)
+fn judge(options: u8, bytes: &Bytes) {
+    let origin = match options & 3 {
+        0 | 1 => AppendOrigin::Client,
+        2 => AppendOrigin::Coordinator,
+        _ => AppendOrigin::Controller,
     };
-    if let Ok(batches) = records::validate(bytes, &rules) {
-        let size: usize = batches.iter().map(records::ValidBatch::size_in_bytes).sum();
-        assert!(size <= bytes.len());
+    let compression = match Codec::from_id(options >> 5) {
+        Ok(codec) => TargetCompression::Fixed(Compression::of(codec)),
+        Err(_) => TargetCompression::Producer,
+    };
+    let rules = ValidationRules {
+        compression,
+        compacted: options & 4 != 0,
+        max_decompressed_message_bytes: LIMIT,
+        ..ValidationRules::defaults(origin, 1_700_000_000_000)
+    };
+    let _ = check_produced(bytes, i16::from(options & 15));
+    for mut batch in validate(bytes, &rules).unwrap_or_default() {
+        batch.assign(1 << 40, 3);
+        let stored = Bytes::from([&batch.head[..], &batch.tail].concat());
+        let stored = batches(&stored).next().expect("whole").expect("readable");
+        stored.verify_crc().expect("sealed");
+        assert_eq!(stored.header, batch.header);
+        let records: Vec<_> = stored.records(usize::MAX).expect("readable").collect();
+        assert_eq!(records.len(), batch.header.record_count as usize);
+        for (delta, record) in records.into_iter().enumerate() {
+            let record = record.expect("what was accepted can be read");
+            if origin == AppendOrigin::Client {
+                assert_eq!(record.offset, (1 << 40) + delta as i64);
+            }
+        }
     }
 }
 

@@ -370,3 +370,6 @@ impl LogObserver for DurableEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! A whole node in this process, on simulated disks: restarts, power cuts, disk failures, what waits and what is told.
 
+#[path = "node/cold_reads.rs"]
+mod cold_reads;
 #[path = "node/deleted_topics.rs"]
 mod deleted_topics;
 #[path = "node/disk_failures.rs"]

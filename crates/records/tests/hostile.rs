@@ -1,59 +1,37 @@
-//! Whatever bytes come: no panic, bounded memory, and what is accepted can be read.
-//!
-//! [`judge_and_read`] is also the body of the fuzz target for record batches.
+//! Whatever bytes come: no panic, bounded memory, and what is accepted can be read. The bodies are those of the fuzz targets.
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use records::{
-    AppendOrigin, BATCH_OVERHEAD, BatchBuilder, BatchHeader, Codec, Compression, EndTransactionMarker,
-    RecordHeader, TargetCompression, ValidationRules, batches, check_produced, validate,
-};
+use records::{BATCH_OVERHEAD, BatchBuilder, BatchHeader, Codec, Compression, RecordHeader, batches};
+
+#[path = "../../../fuzz/decoders/record_batches.rs"]
+mod decoders;
+#[path = "../../../fuzz/decoders/mutation.rs"]
+mod mutation;
+
+use decoders::{decompression, record_batches};
+use mutation::Mutator;
 
 /// Most bytes that reading one batch may decompress to here.
 const LIMIT: usize = 1 << 20;
+const SEED: u64 = 20_261_121;
+const MUTATIONS: usize = 1000;
 
-/// Reads, judges, and reads again what was accepted. The first byte chooses the rules.
-fn judge_and_read(data: &[u8]) {
-    let Some((options, bytes)) = data.split_first() else { return };
-    let bytes = Bytes::copy_from_slice(bytes);
-    for batch in batches(&bytes).flatten() {
-        let _ = batch.verify_crc();
-        let _ = batch.end_transaction_marker();
-        if let Ok(records) = batch.records(LIMIT) {
-            for record in records.flatten() {
-                let _ = EndTransactionMarker::parse(&record);
-            }
+#[test]
+fn mutated_batches_and_compressed_bytes_are_survived() {
+    let mut mutator = Mutator::new(SEED);
+    for codec in Codec::ALL {
+        let mut builder = BatchBuilder::new(5).compression(Compression::of(codec));
+        for index in 0..20u8 {
+            builder.append(1_700_000_000_000, Some(&[index]), Some(&[index; 50]), &[]);
         }
-    }
-    let origin = match options & 3 {
-        0 | 1 => AppendOrigin::Client,
-        2 => AppendOrigin::Coordinator,
-        _ => AppendOrigin::Controller,
-    };
-    let compression = match Codec::from_id(options >> 5) {
-        Ok(codec) => TargetCompression::Fixed(Compression::of(codec)),
-        Err(_) => TargetCompression::Producer,
-    };
-    let rules = ValidationRules {
-        compression,
-        compacted: options & 4 != 0,
-        max_decompressed_message_bytes: LIMIT,
-        ..ValidationRules::defaults(origin, 1_700_000_000_000)
-    };
-    let _ = check_produced(&bytes, i16::from(options & 15));
-    for mut batch in validate(&bytes, &rules).unwrap_or_default() {
-        batch.assign(1 << 40, 3);
-        let stored = Bytes::from([&batch.head[..], &batch.tail].concat());
-        let stored = batches(&stored).next().expect("whole").expect("readable");
-        stored.verify_crc().expect("sealed");
-        assert_eq!(stored.header, batch.header);
-        let records: Vec<_> = stored.records(usize::MAX).expect("readable").collect();
-        assert_eq!(records.len(), batch.header.record_count as usize);
-        for (delta, record) in records.into_iter().enumerate() {
-            let record = record.expect("what was accepted can be read");
-            if origin == AppendOrigin::Client {
-                assert_eq!(record.offset, (1 << 40) + delta as i64);
-            }
+        let batch = builder.build();
+        let compressed = [&[codec.id()], &batch[BATCH_OVERHEAD..]].concat();
+        for _ in 0..MUTATIONS {
+            let options = mutator.below(256) as u8;
+            record_batches(&[&[options], &mutator.mutated(&batch)[..]].concat());
+            decompression(&mutator.mutated(&compressed));
+            decompression(&mutator.random(100));
         }
     }
 }
@@ -118,7 +96,7 @@ proptest! {
 
     #[test]
     fn noise_is_survived(data in prop::collection::vec(any::<u8>(), 0..300)) {
-        judge_and_read(&data);
+        record_batches(&data);
     }
 
     #[test]
@@ -128,7 +106,7 @@ proptest! {
         let mut bytes = build(codec, &[(0, None, None, vec![])]).to_vec();
         bytes.truncate(BATCH_OVERHEAD);
         bytes.extend_from_slice(&body);
-        judge_and_read(&resealed(options, bytes));
+        record_batches(&resealed(options, bytes));
     }
 
     #[test]
@@ -145,8 +123,8 @@ proptest! {
         }
         let mut unsealed = vec![options];
         unsealed.extend_from_slice(&bytes);
-        judge_and_read(&unsealed);
-        judge_and_read(&resealed(options, bytes));
+        record_batches(&unsealed);
+        record_batches(&resealed(options, bytes));
     }
 }
 

@@ -1,8 +1,9 @@
-//! A disk whose syncs wait at a gate that the test opens: what is written but not durable can be looked at.
+//! A disk whose syncs and cold reads wait at a gate that the test opens: what is not durable yet can be looked at, and who waits.
 
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use storage::disk::{DirectoryEntry, Disk, DiskFile, DiskLock, DiskSpace, DiskVolume, OpenMode};
@@ -25,6 +26,9 @@ struct GateState {
     /// Syncs of files whose path contains this wait.
     closed_for: Option<String>,
     usable_bytes: Option<u64>,
+    /// Files whose path contains this are in no cache: reads of them wait.
+    cold: Option<String>,
+    cold_reads_waiting: usize,
 }
 
 impl GatedDisk {
@@ -44,6 +48,29 @@ impl GatedDisk {
         self.gate.changed.notify_all();
     }
 
+    /// From now on what lies in files whose path contains `text` is in no cache, and who reads it waits.
+    pub fn make_cold(&self, text: &str) {
+        self.gate.state.lock().cold = Some(text.to_owned());
+    }
+
+    /// Waits until somebody reads what is cold; whether that came in time.
+    pub fn wait_for_cold_read(&self, patience: Duration) -> bool {
+        let mut state = self.gate.state.lock();
+        let until = Instant::now() + patience;
+        while state.cold_reads_waiting == 0 {
+            if self.gate.changed.wait_until(&mut state, until).timed_out() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Everything is in the cache again; those who waited get on.
+    pub fn warm_up(&self) {
+        self.gate.state.lock().cold = None;
+        self.gate.changed.notify_all();
+    }
+
     /// The free bytes that the volume claims to have from now on.
     pub fn pretend_free(&self, usable_bytes: u64) {
         self.gate.state.lock().usable_bytes = Some(usable_bytes);
@@ -56,6 +83,29 @@ impl Gate {
         while state.closed_for.as_ref().is_some_and(|text| path.contains(text)) {
             self.changed.wait(&mut state);
         }
+    }
+
+    fn is_cold(&self, path: &str) -> bool {
+        self.state.lock().is_cold(path)
+    }
+
+    fn pass_cold(&self, path: &str) {
+        let mut state = self.state.lock();
+        if !state.is_cold(path) {
+            return;
+        }
+        state.cold_reads_waiting += 1;
+        self.changed.notify_all();
+        while state.is_cold(path) {
+            self.changed.wait(&mut state);
+        }
+        state.cold_reads_waiting -= 1;
+    }
+}
+
+impl GateState {
+    fn is_cold(&self, path: &str) -> bool {
+        self.cold.as_ref().is_some_and(|text| path.contains(text))
     }
 }
 
@@ -121,11 +171,12 @@ impl DiskFile for GatedFile {
     }
 
     fn read_at(&self, position: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.gate.pass_cold(&self.path);
         self.file.read_at(position, into)
     }
 
     fn read_would_block(&self, position: u64, length: usize) -> bool {
-        self.file.read_would_block(position, length)
+        self.gate.is_cold(&self.path) || self.file.read_would_block(position, length)
     }
 
     fn write_at(&self, position: u64, parts: &[IoSlice<'_>]) -> io::Result<usize> {

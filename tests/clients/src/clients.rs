@@ -7,6 +7,7 @@ mod dataset;
 mod kcat;
 mod program;
 mod scenario;
+mod text;
 mod verify;
 
 use anyhow::Result;

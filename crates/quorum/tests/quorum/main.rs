@@ -5,5 +5,6 @@
 mod cluster;
 mod crashes;
 mod fixture;
+mod fuzz_bodies;
 mod snapshots;
 mod sole_voter;

@@ -166,7 +166,11 @@ impl PartitionLog {
         }
         let Some(segment) = self.segment_of(start_offset) else { return false };
         let hint = self.read_hint(start_offset, &segment);
-        if hint.is_none() && segment.index_would_block(&self.place) {
+        let interval = usize::try_from(self.config().index_interval_bytes).unwrap_or(0);
+        if hint.is_none()
+            && (segment.index_would_block(&self.place)
+                || segment.search_would_block(&self.place, start_offset, interval))
+        {
             return true;
         }
         let position = match hint {

@@ -92,6 +92,21 @@ impl Segment {
         })
     }
 
+    /// Whether [`Segment::find_offset`] would wait for the device once it has the index, whose entries lie about
+    /// `index_interval_bytes` apart.
+    pub(crate) fn search_would_block(
+        self: &Arc<Self>,
+        place: &Place,
+        offset: i64,
+        index_interval_bytes: usize,
+    ) -> bool {
+        let Ok(floor) = self.floor_offset(place, |entry| entry.offset <= offset) else { return false };
+        let from = floor.map_or(0, |entry| entry.position);
+        let length = index_interval_bytes.min(self.size().saturating_sub(from) as usize);
+        let file = self.file(place, LogFileKind::Log);
+        file.is_ok_and(|file| file.read_would_block(u64::from(from), length))
+    }
+
     /// All bytes of a batch.
     pub(crate) fn read_batch(
         self: &Arc<Self>,

@@ -5,6 +5,7 @@ mod crash;
 mod crash_compaction;
 mod directories;
 mod faults;
+mod fuzz_bodies;
 mod harness;
 mod hooked_disk;
 mod interleaving;
