@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use config::TopicConfig;
 use parking_lot::Mutex;
@@ -15,6 +16,9 @@ use crate::file_names::{
 use crate::log_directory::LogDirectory;
 use crate::partition_log::PartitionLog;
 use crate::place::Place;
+
+/// Seconds between two lines in the log about the progress of a start.
+const REPORT_SECONDS: u64 = 2;
 
 /// A log that is on disk and could not be opened: damaged where a crash cannot have damaged it, or unreadable.
 /// Its files are left as they are.
@@ -92,8 +96,24 @@ impl LogManager {
             topic == CLUSTER_METADATA_TOPIC || found.iter().any(|(t, p)| t == topic && *p == partition)
         });
         let next = AtomicUsize::new(0);
+        let (began, reported) = (Instant::now(), AtomicU64::new(0));
         let work = || {
-            while let Some((topic, partition)) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some((topic, partition)) = found.get(index) else { return };
+                let seconds = began.elapsed().as_secs();
+                if seconds >= reported.load(Ordering::Relaxed) + REPORT_SECONDS
+                    && reported.fetch_max(seconds, Ordering::Relaxed) < seconds
+                {
+                    tracing::info!(
+                        directory = %directory.path().display(),
+                        opened = index,
+                        of = found.len(),
+                        seconds,
+                        clean_stop = directory.last_shutdown().was_clean,
+                        "opening the logs"
+                    );
+                }
                 match self.load_log(directory, topic, *partition, config_of(topic), now_ms) {
                     Ok(()) => report.lock().opened += 1,
                     Err(error) => {
