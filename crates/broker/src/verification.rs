@@ -107,9 +107,18 @@ impl Verifications {
         Ok(())
     }
 
-    /// A transaction of this producer has begun or ended here.
-    pub fn clear(&mut self, producer_id: i64) {
+    /// A transaction of this producer has begun here.
+    pub fn begun(&mut self, producer_id: i64) {
         self.asked.remove(&producer_id);
+    }
+
+    /// A transaction of this producer has ended here by a marker at `marker_epoch`. Where every end bumps the epoch, the
+    /// marker has that of the transaction after, whose permission stays good.
+    pub fn ended(&mut self, producer_id: i64, marker_epoch: i16, bumps_epochs: bool) {
+        let is_after = |asked: &Verification| bumps_epochs && asked.producer_epoch >= marker_epoch;
+        if !self.asked.get(&producer_id).is_some_and(is_after) {
+            self.asked.remove(&producer_id);
+        }
     }
 }
 
@@ -127,10 +136,20 @@ mod tests {
         let guard = verifications.begin(batch(0), true, 0, 1000);
         assert_eq!(verifications.check(batch(0), None, false), Err(NotVerified::Unknown));
         assert_eq!(verifications.check(batch(0), Some(guard), false), Ok(()));
-        verifications.clear(7);
+        verifications.ended(7, 2, true);
         assert_eq!(verifications.check(batch(0), Some(guard), false), Err(NotVerified::Unknown));
         let again = verifications.begin(batch(0), true, 0, 1000);
         assert_ne!(again, guard);
+        assert_eq!(verifications.check(batch(0), Some(guard), false), Err(NotVerified::Unknown));
+    }
+
+    #[test]
+    fn the_end_of_the_transaction_before_takes_nothing_back() {
+        let mut verifications = Verifications::default();
+        let guard = verifications.begin(batch(0), true, 0, 1000);
+        verifications.ended(7, 1, true);
+        assert_eq!(verifications.check(batch(0), Some(guard), false), Ok(()));
+        verifications.ended(7, 1, false);
         assert_eq!(verifications.check(batch(0), Some(guard), false), Err(NotVerified::Unknown));
     }
 

@@ -97,7 +97,7 @@ impl Partition {
             self.check_verified(&verifications, batch, guard)?;
         }
         let appended = self.append_from_client(records, acks, now_ms)?;
-        verifications.clear(batch.producer_id);
+        verifications.begun(batch.producer_id);
         Ok(appended)
     }
 
@@ -140,7 +140,7 @@ impl Partition {
                 self.log.append_markers_as_leader(&marker.batch(now_ms), leader_epoch, version, now_ms);
             (appended.map_err(|error| refused(error.into()))?, leader_epoch)
         };
-        verifications.clear(marker.producer_id);
+        verifications.ended(marker.producer_id, marker.producer_epoch, marker.transaction_version >= 2);
         drop(verifications);
         Ok(self.appended(info, leader_epoch))
     }
