@@ -1,0 +1,34 @@
+//! Producers that fence each other, a coordinator that moves, a network that loses and doubles: what must hold on any schedule.
+//!
+//! `TRANSACTIONS_SIMULATION_SEED` runs one seed, `TRANSACTIONS_SIMULATION_SEEDS` as many from 0 on.
+
+mod producer;
+mod random;
+mod world;
+
+use world::{Tally, World};
+
+fn number_from(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn any_schedule_keeps_transactions_whole_and_converges() {
+    let seeds = match number_from("TRANSACTIONS_SIMULATION_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number_from("TRANSACTIONS_SIMULATION_SEEDS").unwrap_or(400),
+    };
+    let mut tally = Tally::default();
+    for seed in seeds {
+        println!("seed {seed}");
+        tally.add(World::run(seed));
+    }
+    println!("{tally:?}");
+    let Tally { committed, aborted, fenced, fail_overs, timed_out } = tally;
+    assert!([committed, aborted, fenced, fail_overs, timed_out].iter().all(|count| *count > 0), "{tally:?}");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    assert_eq!(World::run(4711), World::run(4711));
+}
