@@ -5,6 +5,7 @@ mod refresh;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -32,6 +33,8 @@ pub enum Lane {
     Fetch,
     /// Group membership and transactions, which wait for others.
     Coordinator,
+    /// A connection that one owner has for itself, see [`Client::own_lane`].
+    Own(u32),
 }
 
 /// How one request is to be sent.
@@ -65,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) coordinators: Coordinators,
     jitter: Mutex<Jitter>,
     started: Instant,
+    next_lane: AtomicU32,
 }
 
 impl Client {
@@ -99,6 +103,7 @@ impl Client {
             coordinators: Coordinators::default(),
             jitter: Mutex::new(jitter),
             started: Instant::now(),
+            next_lane: AtomicU32::new(0),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -181,6 +186,17 @@ impl Client {
         let version = connection.version(R::API_KEY, options.version_max.unwrap_or(i16::MAX))?;
         let timeout_ms = options.timeout_ms.unwrap_or(self.inner.config.request_timeout_ms);
         connection.start(version, request)?.response(timeout_ms).await
+    }
+
+    /// A lane that nobody else uses: for whoever has requests that wait long, such as a consumer's fetches. Members of
+    /// one group must not share one, for each would wait for the answer to the other.
+    pub fn own_lane(&self) -> Lane {
+        Lane::Own(self.inner.next_lane.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Closes a lane's connections.
+    pub fn release_lane(&self, lane: Lane) {
+        self.inner.pool.retain(|_, known| known != lane);
     }
 
     /// Milliseconds since this client was made, by a clock that never goes back.

@@ -24,6 +24,7 @@ mod api_versions;
 mod backoff;
 mod client;
 mod connection;
+mod consumer;
 mod coordinators;
 mod endpoint;
 mod error;
@@ -39,6 +40,11 @@ pub use admin::Admin;
 pub use api_versions::ApiVersions;
 pub use backoff::{Backoff, Jitter};
 pub use client::{Client, Lane, SendOptions};
+pub use consumer::{
+    AssignorName, Consumer, ConsumerBatch, ConsumerConfig, ConsumerHandle, ConsumerRecord, GroupProtocol,
+    HeaderRef, IsolationLevel, OffsetAndTimestamp, OffsetReset, PartitionStream, RebalanceListener,
+    RecordRef, RecordRefs, RecordStream,
+};
 pub use endpoint::Endpoint;
 pub use error::ClientError;
 pub use group_offsets::{ConsumerGroupMetadata, OffsetAndMetadata};

@@ -111,9 +111,9 @@ impl Pool {
         Connection::negotiate(stream, endpoint, client_id, bytes_max, self.config.request_timeout_ms).await
     }
 
-    /// Forgets connections to brokers that are not wanted any more.
-    pub(crate) fn retain(&self, wanted: impl Fn(i32) -> bool) {
-        self.slots.lock().retain(|(id, _), _| wanted(*id));
+    /// Forgets connections that are not wanted any more.
+    pub(crate) fn retain(&self, wanted: impl Fn(i32, Lane) -> bool) {
+        self.slots.lock().retain(|(id, lane), _| wanted(*id, *lane));
     }
 }
 

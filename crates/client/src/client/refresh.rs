@@ -188,7 +188,7 @@ impl Client {
         let (now_ms, is_complete) = (self.now_ms(), matches!(wanted, Wanted::All));
         let next = Arc::new(self.inner.metadata.load().with_response(response, is_complete, now_ms));
         self.inner.metadata.store(Arc::clone(&next));
-        self.inner.pool.retain(|id| id < 0 || next.broker(id).is_some());
+        self.inner.pool.retain(|id, _| id < 0 || next.broker(id).is_some());
         (attempts.last, attempts.failing_since) = (Some(Instant::now()), None);
         self.inner.changed.send_replace(next.generation);
         Ok(next)

@@ -1,13 +1,16 @@
 //! One list of scenarios against Klamm, and with `KLAMM_TEST_SERVER=kafka` against Apache Kafka.
 
 mod cluster;
+mod consumer;
+mod groups;
 mod producer;
 mod scenario;
 
 use anyhow::{Result, ensure};
 use scenario::{Outcome, Scenario, Served};
 
-const SCENARIOS: &[&[Scenario]] = &[cluster::SCENARIOS, producer::SCENARIOS];
+const SCENARIOS: &[&[Scenario]] =
+    &[cluster::SCENARIOS, producer::SCENARIOS, consumer::SCENARIOS, groups::SCENARIOS];
 
 #[test]
 fn every_scenario_passes() -> Result<()> {
