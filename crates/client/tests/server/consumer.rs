@@ -273,7 +273,7 @@ async fn read_committed(bench: Bench) -> Result<()> {
                 ensure!(committed.next().await?.value.as_deref() == Some(round.to_string().as_bytes()));
             }
         }
-        ensure!(committed.next().await?.value.as_deref() == Some(b"plain"));
+        ensure!(committed.next().await?.value.as_deref() == Some(&b"plain"[..]));
     }
     let mut all = reader(&bench, &topic, 1, ConsumerConfig::standalone())?;
     for _ in 0..24 {

@@ -28,6 +28,9 @@ pub(crate) struct PartitionQueue {
     pub(crate) needs_bump: bool,
     /// A sequence was given up: nothing new leaves before the rest of the window is known.
     pub(crate) has_gap: bool,
+    /// The broker knows the identity here. Before, it takes whatever sequence comes first, so that a second batch
+    /// could overtake a first one that was refused: one at a time leaves until then.
+    pub(crate) is_established: bool,
 }
 
 impl Default for PartitionQueue {
@@ -39,6 +42,7 @@ impl Default for PartitionQueue {
             next_sequence: 0,
             needs_bump: false,
             has_gap: false,
+            is_established: false,
         }
     }
 }
@@ -111,6 +115,7 @@ impl PartitionQueue {
                 false => Next::At(batch.retry_at_ms),
             };
         }
+        let window_max = if is_idempotent && !self.is_established { 1 } else { window_max };
         if self.has_gap || self.window.len() >= window_max {
             return Next::Blocked;
         }
@@ -135,7 +140,7 @@ impl PartitionQueue {
         }
         let batch = self.waiting.pop_front()?;
         if self.window.is_empty() && self.identity != current {
-            (self.identity, self.next_sequence) = (current, 0);
+            (self.identity, self.next_sequence, self.is_established) = (current, 0, false);
         }
         let base_sequence = if is_idempotent { self.next_sequence } else { records::NO_SEQUENCE };
         self.next_sequence = records::increment_sequence(self.next_sequence, batch.record_count);
@@ -146,7 +151,7 @@ impl PartitionQueue {
     /// All batches of the window get sequences from 0 on under a new epoch.
     pub(super) fn restart(&mut self, identity: ProducerIdentity) {
         (self.identity, self.next_sequence) = (identity, 0);
-        (self.needs_bump, self.has_gap) = (false, false);
+        (self.needs_bump, self.has_gap, self.is_established) = (false, false, false);
         for sent in self.window.iter_mut().filter(|sent| sent.base_sequence >= 0) {
             sent.base_sequence = self.next_sequence;
             self.next_sequence = records::increment_sequence(self.next_sequence, sent.batch.record_count);

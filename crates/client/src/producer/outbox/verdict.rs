@@ -37,6 +37,7 @@ impl Outbox {
         log_append_time_ms: i64,
     ) -> Verdict {
         let Some((sent, _)) = self.take_answered(key, batch_id) else { return Verdict::Unknown };
+        self.queue_mut(key).is_established = true;
         self.finish(&sent.batch, BatchOutcome::Written { base_offset, log_append_time_ms });
         self.settle(key);
         Verdict::Finished
