@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::Uuid;
 
-use super::{Phase, Subscriptions};
+use super::{Assigned, Phase, Subscriptions};
 use crate::consumer::config::OffsetReset;
 use crate::metadata::ClusterMetadata;
 use crate::topic_partition::TopicPartition;
@@ -76,15 +76,7 @@ impl Subscriptions {
                 continue;
             };
             let leader = leader.id;
-            if assigned.phase == Phase::Ready && leader_epoch > assigned.validated_epoch {
-                match assigned.fetch_epoch {
-                    // The leader has changed since: what was read may have been cut off there.
-                    Some(epoch) if epoch < leader_epoch && assigned.validated_epoch >= 0 => {
-                        assigned.phase = Phase::NeedsValidation;
-                    }
-                    _ => assigned.validated_epoch = leader_epoch,
-                }
-            }
+            assigned.follow_leader(leader_epoch);
             match assigned.phase {
                 Phase::NeedsReset(reset) => {
                     assigned.is_looked_up = true;
@@ -123,5 +115,20 @@ impl Subscriptions {
             });
         }
         plan
+    }
+}
+
+impl Assigned {
+    /// Under a newer leader the position is to be compared first: what was read may have been cut off there.
+    fn follow_leader(&mut self, leader_epoch: i32) {
+        if self.phase != Phase::Ready || leader_epoch <= self.validated_epoch {
+            return;
+        }
+        match self.fetch_epoch {
+            Some(epoch) if epoch < leader_epoch && self.validated_epoch >= 0 => {
+                self.phase = Phase::NeedsValidation
+            }
+            _ => self.validated_epoch = leader_epoch,
+        }
     }
 }
