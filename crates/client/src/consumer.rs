@@ -288,8 +288,6 @@ impl Shared {
 
     /// The next batch of one partition or of all, with the stamp of its assignment.
     async fn next_batch(&self, only: Option<&TopicPartition>) -> Result<(ConsumerBatch, u64), ClientError> {
-        self.pollers.send_modify(|pollers| *pollers += 1);
-        let _polling = Polling(self);
         match only {
             None => self.subscriptions.lock().note_processed(),
             Some(named) => {
@@ -298,6 +296,9 @@ impl Shared {
                 }
             }
         }
+        // A rebalance that waits for this commits what is processed, so that is noted before.
+        self.pollers.send_modify(|pollers| *pollers += 1);
+        let _polling = Polling(self);
         loop {
             let data = self.data.notified();
             tokio::pin!(data);

@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use protocol::{ApiKey, ErrorCode};
 use records::Compression;
 
 pub(crate) use partition_queue::{PartitionQueue, Sent};
@@ -279,6 +280,7 @@ impl Outbox {
         let (window_max, is_idempotent) = (self.limits.in_flight_max, self.limits.is_idempotent);
         if self.queue(key)?.is_bump_due() {
             self.bump(key);
+            self.settle(key);
         }
         let wait = self.queue(key)?.next_ready(now_ms, linger_ms, flushing, window_max, is_idempotent);
         match wait {
@@ -325,6 +327,11 @@ impl Outbox {
             }
         }
         let identity = self.identity;
+        for batch in self.queue_mut(key).take_uncertain() {
+            let code = ErrorCode::OutOfOrderSequenceNumber;
+            let error = ClientError::refused(ApiKey::Produce, code).about(batch.fate.topic_partition());
+            self.fail(&batch, error);
+        }
         self.queue_mut(key).restart(identity);
     }
 

@@ -14,6 +14,8 @@ pub(crate) struct Sent {
     pub(crate) is_in_flight: bool,
     /// Its time was over while it was on its way: whoever waited was told, the answer is only looked at for order.
     pub(crate) is_given_up: bool,
+    /// A connection ended before it was answered: the broker may still come to write it.
+    pub(crate) is_uncertain: bool,
 }
 
 /// The batches of a partition, oldest first.
@@ -144,8 +146,26 @@ impl PartitionQueue {
         }
         let base_sequence = if is_idempotent { self.next_sequence } else { records::NO_SEQUENCE };
         self.next_sequence = records::increment_sequence(self.next_sequence, batch.record_count);
-        self.window.push_back(Sent { batch, base_sequence, is_in_flight: false, is_given_up: false });
+        self.window.push_back(Sent {
+            batch,
+            base_sequence,
+            is_in_flight: false,
+            is_given_up: false,
+            is_uncertain: false,
+        });
         self.window.back_mut()
+    }
+
+    /// Takes out what must not be written under another sequence: behind a gap whose fate is not known either, both may
+    /// still be written under the old one.
+    pub(super) fn take_uncertain(&mut self) -> Vec<Batch> {
+        if !self.has_gap {
+            return Vec::new();
+        }
+        let (uncertain, kept): (VecDeque<Sent>, VecDeque<Sent>) =
+            self.window.drain(..).partition(|sent| sent.is_uncertain);
+        self.window = kept;
+        uncertain.into_iter().map(|sent| sent.batch).collect()
     }
 
     /// All batches of the window get sequences from 0 on under a new epoch.

@@ -47,6 +47,7 @@ impl Outbox {
     pub(crate) fn failed(&mut self, key: QueueKey, batch_id: u64, failure: Failure, now_ms: i64) -> Verdict {
         let Some((mut sent, index)) = self.take_answered(key, batch_id) else { return Verdict::Unknown };
         sent.is_in_flight = false;
+        sent.is_uncertain |= failure.code.is_none();
         let (is_idempotent, is_transactional) = (self.limits.is_idempotent, self.limits.is_transactional);
         let is_order_lost = is_idempotent && failure.code.is_some_and(breaks_order);
         let verdict = match failure.code {
@@ -121,7 +122,8 @@ impl Outbox {
         let is_sequenced = base_sequence >= 0;
         for (offset, batch) in halves.into_iter().enumerate() {
             let count = batch.record_count;
-            let half = Sent { batch, base_sequence, is_in_flight: false, is_given_up: false };
+            let half =
+                Sent { batch, base_sequence, is_in_flight: false, is_given_up: false, is_uncertain: false };
             self.queue_mut(key).window.insert(index + offset, half);
             if is_sequenced {
                 base_sequence = records::increment_sequence(base_sequence, count);
