@@ -37,12 +37,13 @@ async fn delete(context: &RequestContext, topic: &str, index: i32, offset: i64) 
         return Err(ErrorCode::InvalidTopicException);
     }
     partition.check_leader_epoch(-1, true)?;
+    let config = partition.log.config();
+    if config.compacts() && !config.deletes() {
+        return Err(ErrorCode::PolicyViolation);
+    }
     let before = if offset == HIGH_WATERMARK { partition.log.high_watermark() } else { offset };
     if before < 0 || before > partition.log.high_watermark() {
         return Err(ErrorCode::OffsetOutOfRange);
-    }
-    if !partition.log.config().deletes() {
-        return Err(ErrorCode::PolicyViolation);
     }
     let (deleted, now_ms) = (partition.clone(), context.now_ms);
     let outcome = tokio::task::spawn_blocking(move || deleted.log.delete_records_before(before, now_ms));

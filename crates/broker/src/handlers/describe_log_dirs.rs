@@ -43,9 +43,10 @@ pub async fn handle(context: &RequestContext, request: DescribeLogDirsRequest) -
                     is_future_key: false,
                     ..Default::default()
                 };
-                match topics.iter_mut().find(|topic| topic.name == key.0) {
-                    Some(topic) => topic.partitions.push(partition),
-                    None => topics.push(DescribeLogDirsTopic {
+                // A topic's partitions come one after the other.
+                match topics.last_mut() {
+                    Some(topic) if topic.name == key.0 => topic.partitions.push(partition),
+                    _ => topics.push(DescribeLogDirsTopic {
                         name: key.0,
                         partitions: vec![partition],
                         ..Default::default()
