@@ -236,13 +236,15 @@ impl Partitions {
     /// Sets logs aside that the metadata does not know: their topics were deleted while the broker was down, or before it could
     /// say so on disk. A new topic of the same name must not begin with what is in them.
     pub fn set_strays_aside(&self, image: &MetadataImage) {
-        for log in self.logs.logs() {
-            let (topic, partition) = (log.topic(), log.partition());
+        let open = self.logs.logs().into_iter();
+        let open = open.map(|log| (log.topic().to_owned(), log.partition(), log.topic_id()));
+        for (topic, partition, topic_id) in open.chain(self.logs.failed_logs()) {
+            let topic = topic.as_str();
             if topic == CLUSTER_METADATA_TOPIC {
                 continue;
             }
             let is_ours = image.topics.by_name(topic).is_some_and(|known| {
-                log.topic_id().is_none_or(|id| id == known.id())
+                topic_id.is_none_or(|id| id == known.id())
                     && known.partition(partition).is_some_and(|known| known.replicas.contains(&self.node_id))
             });
             if is_ours {
@@ -271,9 +273,9 @@ impl Partitions {
 
     /// Drops the replica and its log.
     pub fn delete(&self, topic: &str, topic_id: Uuid, partition: i32) {
-        let dropped = {
+        let (dropped, had_failed) = {
             let mut held = self.held.write();
-            held.failed.remove(&(topic_id, partition));
+            let had_failed = held.failed.remove(&(topic_id, partition));
             let dropped = remove(&mut held.by_id, &topic_id, partition);
             // A topic of the same name may have been created since.
             if dropped.is_some() {
@@ -282,16 +284,25 @@ impl Partitions {
                     remove(&mut held.by_name, topic, partition);
                 }
             }
-            dropped
+            (dropped, had_failed)
         };
-        let Some(dropped) = dropped else { return };
-        dropped.resign();
-        match self.logs.delete(topic, partition, rand::random(), self.clock.now_ms()) {
-            Ok(_) => info!(topic_partition = %dropped.topic_partition, "deleted the log"),
-            Err(reason) => {
-                error!(topic_partition = %dropped.topic_partition, %reason, "cannot delete the log")
-            }
+        match dropped {
+            Some(dropped) => dropped.resign(),
+            None if had_failed && self.is_failed_log(topic, topic_id, partition) => {}
+            None => return,
         }
+        match self.logs.delete(topic, partition, rand::random(), self.clock.now_ms()) {
+            Ok(_) => info!(topic, partition, "deleted the log"),
+            Err(reason) => error!(topic, partition, %reason, "cannot delete the log"),
+        }
+    }
+
+    /// Whether a log that could not be opened is this replica's and no other lies under its name.
+    fn is_failed_log(&self, topic: &str, topic_id: Uuid, partition: i32) -> bool {
+        self.logs.log(topic, partition).is_none()
+            && self.logs.failed_logs().iter().any(|(failed, index, id)| {
+                failed == topic && *index == partition && id.is_none_or(|id| id == topic_id)
+            })
     }
 
     /// Takes changed settings of one topic over.

@@ -128,6 +128,11 @@ impl Cleaner {
         }
     }
 
+    /// A log is gone; what comes under its name is another.
+    pub(crate) fn forget(&self, topic: &str, partition: i32) {
+        self.state.lock().uncleanable.remove(&(topic.to_owned(), partition));
+    }
+
     fn config(&self) -> CleanerConfig {
         self.state.lock().config
     }
@@ -251,6 +256,7 @@ impl LogManager {
                 Some(CleanedLog { topic, partition, cleaned_offset, bytes_before, bytes_after })
             }
             Err(CleaningError::Abandoned) => None,
+            Err(_) if log.is_closed() => None,
             Err(CleaningError::Storage(error)) => {
                 drop(state);
                 tracing::error!(topic, partition, %error, "cannot compact a log now");

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use protocol::Uuid;
@@ -18,7 +18,7 @@ use crate::error::StorageError;
 use crate::file_cache::FileCache;
 use crate::file_names::{
     CLEANER_OFFSET_CHECKPOINT_FILE, HIGH_WATERMARK_CHECKPOINT_FILE, LOG_START_OFFSET_CHECKPOINT_FILE,
-    RECOVERY_POINT_CHECKPOINT_FILE,
+    RECOVERY_POINT_CHECKPOINT_FILE, partition_directory_name,
 };
 use crate::partition_log::{LoadedLog, PartitionLog};
 use crate::sync_batch::SyncBatch;
@@ -42,7 +42,7 @@ pub struct LogDirectory {
     files: Arc<FileCache>,
     volume: Mutex<Option<Arc<dyn DiskVolume>>>,
     is_offline: AtomicBool,
-    has_failed_logs: AtomicBool,
+    failed_logs: AtomicUsize,
     failure: Mutex<Option<String>>,
     observer: RwLock<Option<Arc<dyn DirectoryObserver>>>,
     logs: RwLock<Logs>,
@@ -130,7 +130,7 @@ impl LogDirectory {
             last_shutdown,
             files,
             is_offline: AtomicBool::new(false),
-            has_failed_logs: AtomicBool::new(false),
+            failed_logs: AtomicUsize::new(0),
             failure: Mutex::new(None),
             observer: RwLock::new(None),
             logs: RwLock::new(Logs::new()),
@@ -323,12 +323,29 @@ impl LogDirectory {
 
     /// Whether logs lie here that are not open.
     pub(crate) fn has_unopened_logs(&self) -> bool {
-        !self.unopened.lock().is_empty() || self.has_failed_logs.load(Ordering::Acquire)
+        !self.unopened.lock().is_empty() || self.failed_logs.load(Ordering::Acquire) > 0
     }
 
     /// Notes that a log that lies here could not be opened.
     pub(crate) fn note_failed_log(&self) {
-        self.has_failed_logs.store(true, Ordering::Release);
+        self.failed_logs.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Ends what is known of a log that could not be opened: its directory gets another name.
+    pub(crate) fn rename_failed_log(
+        &self,
+        topic: &str,
+        partition: i32,
+        name: &str,
+    ) -> Result<PathBuf, StorageError> {
+        self.check_online()?;
+        let (from, to) = (self.path.join(partition_directory_name(topic, partition)), self.path.join(name));
+        let renamed = self.disk.rename(&from, &to).and_then(|()| self.disk.sync_dir(&self.path));
+        renamed.map_err(|source| self.fail(StorageError::io("rename", &from, source)))?;
+        self.unopened.lock().remove(&(topic.to_owned(), partition));
+        self.note_forgotten(topic, partition);
+        self.failed_logs.fetch_sub(1, Ordering::AcqRel);
+        Ok(to)
     }
 
     pub(crate) fn shared_topic(&self, topic: &str) -> Arc<str> {
@@ -455,7 +472,19 @@ impl LogDirectory {
         let mut points = Vec::with_capacity(logs.len());
         let mut batch = SyncBatch::default();
         for log in &logs {
-            points.push((Arc::clone(log), log.prepare_recovery_point(&mut batch)?));
+            let point = match log.prepare_recovery_point(&mut batch) {
+                Ok(point) => point,
+                Err(error) => {
+                    self.check_online()?;
+                    // The log may have been deleted a moment ago.
+                    if !log.is_closed() {
+                        tracing::warn!(?log, %error, "the recovery point of a log stays where it is");
+                    }
+                    self.unsaved.note_recovery_point();
+                    log.known_recovery_point()
+                }
+            };
+            points.push((Arc::clone(log), point));
         }
         batch.commit(self)?;
         let saved: Vec<i64> = points.iter().map(|(_, point)| *point).collect();

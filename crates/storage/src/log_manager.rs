@@ -20,11 +20,14 @@ use protocol::Uuid;
 pub use self::loading::{FailedLog, LoadReport};
 
 use self::housekeeping::Schedule;
+use self::loading::Quarantined;
 use crate::cleaner::{Cleaner, CleanerConfig};
 use crate::disk::Disk;
 use crate::error::StorageError;
 use crate::file_cache::FileCache;
-use crate::file_names::{CLUSTER_METADATA_TOPIC, partition_directory_name};
+use crate::file_names::{
+    CLUSTER_METADATA_TOPIC, deleting_directory_name, partition_directory_name, stray_directory_name,
+};
 use crate::log_directory::{DirectoryObserver, LogDirectory};
 use crate::partition_log::PartitionLog;
 use crate::place::Place;
@@ -97,8 +100,8 @@ pub struct LogManager {
     cluster_id: String,
     directories: Vec<Arc<LogDirectory>>,
     sync_threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Logs that are on disk but could not be opened, with the reason.
-    failed: Mutex<BTreeMap<(String, i32), String>>,
+    /// Logs that are on disk but could not be opened.
+    failed: Mutex<BTreeMap<(String, i32), Quarantined>>,
     schedule: Mutex<Schedule>,
     creating: Mutex<()>,
     pub(crate) cleaner: Arc<Cleaner>,
@@ -185,7 +188,13 @@ impl LogManager {
 
     /// Why a log that is on disk is not open, if that is so.
     pub fn failure(&self, topic: &str, partition: i32) -> Option<String> {
-        self.failed.lock().get(&(topic.to_owned(), partition)).cloned()
+        self.failed.lock().get(&(topic.to_owned(), partition)).map(|failed| failed.reason.clone())
+    }
+
+    /// The logs that are on disk and not open: topic, partition, and the topic id where that can be read.
+    pub fn failed_logs(&self) -> Vec<(String, i32, Option<Uuid>)> {
+        let failed = self.failed.lock();
+        failed.iter().map(|((topic, partition), log)| (topic.clone(), *partition, log.topic_id)).collect()
     }
 
     /// The log of a topic partition, created in the directory with the fewest logs if there is none.
@@ -256,8 +265,9 @@ impl LogManager {
         Ok(log)
     }
 
-    /// Ends a log: its directory is renamed at once, its files go after `file.delete.delay.ms`. `unique` is a random
-    /// number that tells several deletions of one name apart. False if there is no such log.
+    /// Ends a log: its directory is renamed at once, its files go after `file.delete.delay.ms`; those of a log that
+    /// could not be opened go with the next upkeep. `unique` is a random number that tells several deletions of one
+    /// name apart. False if there is no such log.
     pub fn delete(
         &self,
         topic: &str,
@@ -266,28 +276,52 @@ impl LogManager {
         now_ms: i64,
     ) -> Result<bool, StorageError> {
         let _turn = self.creating.lock();
-        for directory in &self.directories {
-            let Some(log) = directory.log(topic, partition) else { continue };
+        let open = self.log(topic, partition);
+        if let Some(log) = &open {
             let delay_ms = log.config().file_delete_delay_ms;
             log.delete(unique, now_ms, delay_ms)?;
-            directory.remove_log(topic, partition);
-            directory.note_forgotten(topic, partition);
-            return Ok(true);
+            self.forget(log);
         }
-        Ok(false)
+        let failed = self.end_failed(topic, partition, &deleting_directory_name(topic, partition, unique))?;
+        if let Some((directory, renamed)) = &failed {
+            directory.delete_later(renamed.clone(), true, now_ms);
+        }
+        Ok(open.is_some() || failed.is_some())
+    }
+
+    fn forget(&self, log: &PartitionLog) {
+        let (topic, partition) = (log.topic(), log.partition());
+        log.directory().remove_log(topic, partition);
+        log.directory().note_forgotten(topic, partition);
+        self.cleaner.forget(topic, partition);
+    }
+
+    /// Gives the directory of a log that could not be opened another name, so that its own can be used again.
+    fn end_failed(
+        &self,
+        topic: &str,
+        partition: i32,
+        name: &str,
+    ) -> Result<Option<(Arc<LogDirectory>, PathBuf)>, StorageError> {
+        let mut failed = self.failed.lock();
+        let key = (topic.to_owned(), partition);
+        let Some(log) = failed.get(&key) else { return Ok(None) };
+        let directory = Arc::clone(&log.directory);
+        let renamed = directory.rename_failed_log(topic, partition, name)?;
+        failed.remove(&key);
+        Ok(Some((directory, renamed)))
     }
 
     /// Ends a log that the metadata does not know and keeps its files under another name, which is returned.
     pub fn set_aside(&self, topic: &str, partition: i32, unique: u128) -> Result<PathBuf, StorageError> {
         let _turn = self.creating.lock();
-        for directory in &self.directories {
-            let Some(log) = directory.log(topic, partition) else { continue };
+        if let Some(log) = self.log(topic, partition) {
             let renamed = log.set_aside(unique)?;
-            directory.remove_log(topic, partition);
-            directory.note_forgotten(topic, partition);
+            self.forget(&log);
             return Ok(renamed);
         }
-        Err(StorageError::Closed(format!("{topic}-{partition}")))
+        let failed = self.end_failed(topic, partition, &stray_directory_name(topic, partition, unique))?;
+        failed.map(|(_, renamed)| renamed).ok_or_else(|| StorageError::Closed(format!("{topic}-{partition}")))
     }
 
     /// One round of syncs in every directory, on the caller's thread. A directory that is or goes offline is an

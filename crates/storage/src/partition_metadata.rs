@@ -2,6 +2,9 @@
 
 use protocol::Uuid;
 
+/// More than is ever in one.
+pub const BYTES_MAX: u64 = 4096;
+
 /// The text Kafka writes, without a final line break.
 pub fn encode(topic_id: Uuid) -> String {
     format!("version: 0\ntopic_id: {topic_id}")

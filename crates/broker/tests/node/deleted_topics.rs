@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use protocol::ErrorCode;
+use protocol::messages::DeleteRecordsRequest;
+use protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use storage::disk::{CrashStyle, Disk, Fault, FaultedCall};
 use testkit::calls::{
     batch, create_topic, delete_topic, fetch, produce, receive_fetch, receive_produce, send_fetch,
@@ -93,5 +95,52 @@ fn a_log_whose_deletion_was_cut_off_does_not_come_back_in_a_topic_of_the_same_na
     assert_eq!(produce(&mut client, "t", &["new"])?, 0);
     let names = after.sim.list(std::path::Path::new("/more"))?;
     ensure!(names.iter().any(|entry| entry.name.ends_with("-stray")), "{names:?}");
+    Ok(())
+}
+
+#[test]
+fn the_name_of_a_topic_whose_log_could_not_be_opened_can_be_used_again() -> Result<()> {
+    let before = Fixture::start(&[])?;
+    let mut client = before.client()?;
+    create_topic(&mut client, "t", 1, &[])?;
+    produce(&mut client, "t", &["damaged"])?;
+    let sim = before.sim.clone();
+    before.node.stop()?;
+    sim.damage(std::path::Path::new("/data/t-0/partition.metadata"), 0, b"?")?;
+    let after = Fixture::start_on(sim.clone(), &[])?;
+    let mut client = after.client()?;
+    assert_eq!(fetch(&mut client, "t", 0)?.0, ErrorCode::KafkaStorageError);
+    delete_topic(&mut client, "t")?;
+    create_topic(&mut client, "t", 1, &[])?;
+    assert_eq!(fetch(&mut client, "t", 0)?, (ErrorCode::None, Vec::new()));
+    assert_eq!(produce(&mut client, "t", &["new"])?, 0);
+    Ok(())
+}
+
+#[test]
+fn records_are_deleted_unless_the_topic_is_only_compacted() -> Result<()> {
+    let fixture = Fixture::start(&[])?;
+    let mut client = fixture.client()?;
+    let cases = [
+        ("compact", ErrorCode::PolicyViolation, ErrorCode::PolicyViolation),
+        ("compact,delete", ErrorCode::None, ErrorCode::OffsetOutOfRange),
+        ("", ErrorCode::None, ErrorCode::OffsetOutOfRange),
+    ];
+    for (index, (policy, within, beyond)) in cases.into_iter().enumerate() {
+        let topic = format!("t{index}");
+        create_topic(&mut client, &topic, 1, &[("cleanup.policy", policy)])?;
+        for (offset, expected) in [(0, within), (99, beyond)] {
+            let partition = DeleteRecordsPartition { partition_index: 0, offset, ..Default::default() };
+            let asked =
+                DeleteRecordsTopic { name: topic.clone(), partitions: vec![partition], ..Default::default() };
+            let request =
+                DeleteRecordsRequest { topics: vec![asked], timeout_ms: 30_000, ..Default::default() };
+            let response = client.call(2, &request)?;
+            let row = response.topics.first().and_then(|topic| topic.partitions.first());
+            let row = row.context("an answer for the partition")?;
+            let told = ErrorCode::from_i16(row.error_code);
+            assert_eq!(told, Some(expected), "{policy:?}, before {offset}");
+        }
+    }
     Ok(())
 }

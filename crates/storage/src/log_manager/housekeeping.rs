@@ -2,6 +2,7 @@
 
 use super::LogManager;
 use crate::error::StorageError;
+use crate::log_directory::LogDirectory;
 
 /// When each kind of upkeep is due next, ms; the first call of [`LogManager::housekeep`] starts the intervals.
 #[derive(Default)]
@@ -42,16 +43,16 @@ impl LogManager {
         }
         self.directories.iter().for_each(|directory| directory.flush_due(now_ms));
         if retention {
-            report(self.delete_old_segments(now_ms).map(|_| ()));
+            self.delete_old_segments(now_ms);
         }
         if recovery_points {
-            report(self.online().try_for_each(|directory| directory.maybe_checkpoint_recovery_points()));
+            report(self.in_each(LogDirectory::maybe_checkpoint_recovery_points));
         }
         if log_start_offsets {
-            report(self.online().try_for_each(|directory| directory.maybe_checkpoint_log_start_offsets()));
+            report(self.in_each(LogDirectory::maybe_checkpoint_log_start_offsets));
         }
         if high_watermarks {
-            report(self.online().try_for_each(|directory| directory.maybe_checkpoint_high_watermarks()));
+            report(self.in_each(LogDirectory::maybe_checkpoint_high_watermarks));
         }
         for directory in &self.directories {
             directory.delete_due(now_ms);
@@ -59,32 +60,39 @@ impl LogManager {
         now_ms.saturating_add(TICK_MS)
     }
 
-    /// Deletes the segments that retention lets go, in every log; returns how many.
-    pub fn delete_old_segments(&self, now_ms: i64) -> Result<usize, StorageError> {
+    /// Deletes the segments that retention lets go, in every log; returns how many. A log in which that fails does not
+    /// keep the others from it.
+    pub fn delete_old_segments(&self, now_ms: i64) -> usize {
         let mut count = 0;
         for log in self.logs().iter().filter(|log| !log.directory().is_offline() && !log.is_closed()) {
-            count += log.delete_old_segments(now_ms)?;
+            match log.delete_old_segments(now_ms) {
+                Ok(deleted) => count += deleted,
+                Err(_) if log.is_closed() => {}
+                Err(error) => tracing::error!(?log, %error, "cannot delete old segments"),
+            }
         }
-        Ok(count)
+        count
     }
 
     /// Writes the recovery points of every directory that is online.
     pub fn checkpoint_recovery_points(&self) -> Result<(), StorageError> {
-        self.online().try_for_each(|directory| directory.checkpoint_recovery_points())
+        self.in_each(LogDirectory::checkpoint_recovery_points)
     }
 
     /// Writes the log start offsets of every directory that is online.
     pub fn checkpoint_log_start_offsets(&self) -> Result<(), StorageError> {
-        self.online().try_for_each(|directory| directory.checkpoint_log_start_offsets())
+        self.in_each(LogDirectory::checkpoint_log_start_offsets)
     }
 
     /// Writes the high watermarks of every directory that is online.
     pub fn checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
-        self.online().try_for_each(|directory| directory.checkpoint_high_watermarks())
+        self.in_each(LogDirectory::checkpoint_high_watermarks)
     }
 
-    fn online(&self) -> impl Iterator<Item = &std::sync::Arc<crate::log_directory::LogDirectory>> {
-        self.directories.iter().filter(|directory| !directory.is_offline())
+    /// An error of one directory comes after the others have had their turn.
+    fn in_each(&self, act: impl Fn(&LogDirectory) -> Result<(), StorageError>) -> Result<(), StorageError> {
+        let online = self.directories.iter().filter(|directory| !directory.is_offline());
+        online.map(|directory| act(directory)).fold(Ok(()), Result::and)
     }
 }
 

@@ -7,14 +7,18 @@ use std::time::Instant;
 
 use config::TopicConfig;
 use parking_lot::Mutex;
+use protocol::Uuid;
 
 use super::LogManager;
+use crate::disk::read_small_file;
 use crate::error::StorageError;
 use crate::file_names::{
-    CLUSTER_METADATA_TOPIC, PartitionDirectory, parse_partition_directory, partition_directory_name,
+    CLUSTER_METADATA_TOPIC, PARTITION_METADATA_FILE, PartitionDirectory, parse_partition_directory,
+    partition_directory_name,
 };
 use crate::log_directory::LogDirectory;
 use crate::partition_log::PartitionLog;
+use crate::partition_metadata;
 use crate::place::Place;
 
 /// Seconds between two lines in the log about the progress of a start.
@@ -30,8 +34,17 @@ pub struct FailedLog {
     pub partition: i32,
     /// The log directory it lies in.
     pub directory: PathBuf,
+    /// The topic id in its `partition.metadata`, if that can be read.
+    pub topic_id: Option<Uuid>,
     /// What is wrong.
     pub error: StorageError,
+}
+
+/// What is known of a log that is on disk and not open.
+pub(super) struct Quarantined {
+    pub(super) reason: String,
+    pub(super) topic_id: Option<Uuid>,
+    pub(super) directory: Arc<LogDirectory>,
 }
 
 /// The outcome of a start.
@@ -79,7 +92,10 @@ impl LogManager {
                 error = %log.error,
                 "log is not opened and its files are left alone"
             );
-            failed.insert((log.topic.clone(), log.partition), log.error.to_string());
+            let lies_in = self.directories.iter().find(|directory| directory.path() == log.directory);
+            let Some(directory) = lies_in.map(Arc::clone) else { continue };
+            let (reason, topic_id) = (log.error.to_string(), log.topic_id);
+            failed.insert((log.topic.clone(), log.partition), Quarantined { reason, topic_id, directory });
         }
         Ok(report)
     }
@@ -122,6 +138,7 @@ impl LogManager {
                             topic: topic.clone(),
                             partition: *partition,
                             directory: directory.path().to_owned(),
+                            topic_id: topic_id_of(directory, topic, *partition),
                             error,
                         });
                     }
@@ -166,6 +183,14 @@ impl LogManager {
         directory.add_log(log);
         Ok(())
     }
+}
+
+/// The topic id that a log names, as far as it can be read.
+fn topic_id_of(directory: &LogDirectory, topic: &str, partition: i32) -> Option<Uuid> {
+    let name = partition_directory_name(topic, partition);
+    let path = directory.path().join(name).join(PARTITION_METADATA_FILE);
+    let bytes = read_small_file(directory.disk(), &path, partition_metadata::BYTES_MAX).ok()?;
+    partition_metadata::decode(&String::from_utf8_lossy(&bytes)).ok().flatten()
 }
 
 /// The logs in a directory. Those being deleted go for good now; anything foreign is left alone.

@@ -109,6 +109,7 @@ impl PartitionLog {
         resources: &CleaningResources<'_>,
         now_ms: i64,
     ) -> Result<CleaningSummary, CleaningError> {
+        let truncations = self.truncations.load(Ordering::Acquire);
         // Recovery never looks at what was rewritten: a gap there is no torn tail.
         if self.synced_end_offset() < range.first_uncleanable_offset {
             self.flush()?;
@@ -157,6 +158,11 @@ impl PartitionLog {
             };
             let group = &segments[group];
             summary.bytes_after += self.clean_group(group, &filter, &mut transactions, resources, now_ms)?;
+        }
+        // Logs are cut and deleted by whoever has the turn: what comes at these offsets since then is not clean.
+        let _turn = self.directory().recovery_points_turn();
+        if self.is_closed() || self.truncations.load(Ordering::Acquire) != truncations {
+            return Err(CleaningError::Abandoned);
         }
         self.directory().set_cleaner_offset(self.topic(), self.partition(), end_offset)?;
         Ok(summary)

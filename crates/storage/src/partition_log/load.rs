@@ -25,8 +25,6 @@ use crate::plan::recovery::{RecoveryPlan, choose_verified};
 use crate::segment::header_scan::HeaderScan;
 use crate::segment::{SEGMENT_BYTES_MAX, Segment};
 
-const METADATA_BYTES_MAX: u64 = 4096;
-
 /// What the log directory knows of a log before it is opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LoadedLog {
@@ -213,7 +211,7 @@ impl PartitionLog {
 
     fn read_topic_id(&self, known: LoadedLog) -> Result<Option<Uuid>, StorageError> {
         let path = self.place.path().join(PARTITION_METADATA_FILE);
-        let bytes = match read_small_file(self.directory().disk(), &path, METADATA_BYTES_MAX) {
+        let bytes = match read_small_file(self.directory().disk(), &path, partition_metadata::BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StorageError::io("read", &path, error)),

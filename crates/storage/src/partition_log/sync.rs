@@ -133,7 +133,8 @@ impl PartitionLog {
     }
 
     /// Adds what recovery trusts below the recovery point (indexes and snapshots of ended segments, leader epochs)
-    /// and is not durable yet; returns that recovery point.
+    /// and is not durable yet; returns that recovery point. What could not be added is not durable after an error, and is
+    /// due again.
     pub(crate) fn prepare_recovery_point(&self, batch: &mut SyncBatch) -> Result<i64, StorageError> {
         let recovery_point = self.synced_end_offset();
         let segments = self.segments();
@@ -143,13 +144,25 @@ impl PartitionLog {
             .filter(|segment| segment.next_offset() <= recovery_point && !segment.is_discarded())
         {
             for kind in [LogFileKind::OffsetIndex, LogFileKind::TimeIndex, LogFileKind::TransactionIndex] {
-                if segment.take_unsynced(kind) {
-                    batch.add_file(segment.path(&self.place, kind), || segment.file(&self.place, kind))?;
+                if !segment.take_unsynced(kind) {
+                    continue;
+                }
+                let path = segment.path(&self.place, kind);
+                if let Err(error) = batch.add_file(path, || segment.file(&self.place, kind))
+                    && !segment.is_discarded()
+                {
+                    segment.mark_unsynced(kind);
+                    return Err(error);
                 }
             }
         }
         self.add_side_files(batch)?;
         Ok(recovery_point)
+    }
+
+    /// The recovery point to go on with where [`PartitionLog::prepare_recovery_point`] has failed.
+    pub(crate) fn known_recovery_point(&self) -> i64 {
+        self.saved_recovery_point.load(Ordering::Acquire).min(self.synced_end_offset())
     }
 
     /// The checkpoint on disk names this recovery point now.
@@ -166,7 +179,13 @@ impl PartitionLog {
             }
             state.take_side_files()
         };
-        self.add_taken_side_files(batch, &snapshots, epochs.as_deref())
+        let added = self.add_taken_side_files(batch, &snapshots, epochs.as_deref());
+        if added.is_err() {
+            let mut state = self.state.lock();
+            state.unsynced_snapshots.extend(snapshots);
+            state.epochs_are_unsaved |= epochs.is_some();
+        }
+        added
     }
 
     pub(super) fn add_taken_side_files(
@@ -179,9 +198,10 @@ impl PartitionLog {
         let disk = self.directory().disk();
         for offset in snapshots {
             let path = log_file_path(&path, *offset, LogFileKind::ProducerSnapshot);
-            // Retention may have removed it since.
-            if disk.entry(&path).is_ok_and(|entry| entry.is_some()) {
-                batch.add_file(path.clone(), || disk.open(&path, OpenMode::ReadWrite))?;
+            match batch.add_file(path.clone(), || disk.open(&path, OpenMode::ReadWrite)) {
+                // Retention has removed it since.
+                Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+                added => added?,
             }
         }
         if let Some(epochs) = epochs {

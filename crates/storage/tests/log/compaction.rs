@@ -287,11 +287,11 @@ fn policies_together_and_changed_at_run_time() {
     }
     settle(&manager, &log);
     assert_eq!(clean(&manager, NOW_MS), None);
-    assert_eq!(manager.delete_old_segments(i64::MAX).expect("deletes"), 0, "without a policy all stays");
+    assert_eq!(manager.delete_old_segments(i64::MAX), 0, "without a policy all stays");
     log.set_config(compacted(&[("cleanup.policy", "compact,delete"), ("retention.ms", "1000")]));
     clean(&manager, NOW_MS).expect("is due");
     assert_eq!(offsets(&log), [39]);
-    assert!(manager.delete_old_segments(NOW_MS + 1001).expect("deletes") > 0);
+    assert!(manager.delete_old_segments(NOW_MS + 1001) > 0);
     assert_eq!((log.log_start_offset(), offsets(&log)), (40, vec![]));
     put(&log, &[("a", Some("1"))]);
     put(&log, &[("a", Some("2"))]);

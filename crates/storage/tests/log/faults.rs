@@ -9,9 +9,11 @@ use storage::disk::{CrashStyle, Fault, FaultedCall, SimDisk};
 use storage::{AppendOrigin, DirectoryObserver, LogDirectory, PartitionLog};
 
 use crate::harness::*;
+use crate::hooked_disk::{Call, HookedDisk};
 
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
+const EMFILE: i32 = 24;
 
 fn try_append(log: &Arc<PartitionLog>, value: &[u8]) -> Result<i64, ErrorCode> {
     let info = log.append_as_leader(&batch(NOW_MS, &[value]), 0, AppendOrigin::Client, NOW_MS);
@@ -198,5 +200,95 @@ fn damaged_indexes_and_snapshots_are_rebuilt_or_passed_over() {
                 assert_eq!(found, expected[start as usize..], "{kind}, clean {is_clean}, from {start}");
             }
         }
+    }
+}
+
+#[test]
+fn what_could_not_be_prepared_for_a_recovery_point_is_prepared_for_the_next() {
+    let failing = "t-0/00000000000000000011.snapshot";
+    let sim = SimDisk::new();
+    let disk = HookedDisk::new(Arc::new(sim.clone()));
+    let config = topic_config(&[]);
+    let (manager, _) = start_in(Arc::new(disk.clone()), &["/data"], Arc::clone(&config)).expect("starts");
+    let create = |name| manager.get_or_create(name, 0, None, Arc::clone(&config), NOW_MS).expect("creates");
+    let (log, other) = (create("t"), create("u"));
+    for epoch in 0..11 {
+        let records = batch(NOW_MS, &[b"x"]);
+        log.append_as_leader(&records, epoch, AppendOrigin::Client, NOW_MS).expect("appends");
+    }
+    try_append(&other, b"y").expect("appends");
+    log.roll(NOW_MS).expect("rolls");
+    manager.sync_pending().expect("syncs");
+    disk.before(Call::Open, failing, || Err(std::io::Error::from_raw_os_error(EMFILE)));
+    manager.checkpoint_recovery_points().expect("the others go on");
+    let text = contents(&sim, "/data/recovery-point-offset-checkpoint");
+    assert_eq!(String::from_utf8_lossy(&text), "0\n2\nt 0 0\nu 0 1\n");
+    manager.checkpoint_recovery_points().expect("works now");
+    let image = sim.crash_image(CrashStyle::DropAll);
+    let (manager, _) = start(&image, topic_config(&[])).expect("starts");
+    let log = manager.log("t", 0).expect("is there");
+    assert_eq!(log.end_offset_for_epoch(4).end_offset, 5, "the epochs are durable");
+    assert!(names(&image, "/data/t-0").contains(&"00000000000000000011.snapshot".to_owned()));
+}
+
+#[test]
+fn a_log_that_cannot_be_read_does_not_end_retention_for_the_others() {
+    let config = topic_config(&[("retention.ms", "1000")]);
+    let sim = SimDisk::new();
+    let (manager, _) = start(&sim, Arc::clone(&config)).expect("starts");
+    for name in ["a", "b", "c"] {
+        let log = manager.get_or_create(name, 0, None, Arc::clone(&config), NOW_MS).expect("creates");
+        try_append(&log, b"x").expect("appends");
+        log.roll(NOW_MS).expect("rolls");
+        try_append(&log, b"y").expect("appends");
+    }
+    manager.shutdown(1).expect("stops");
+    let (manager, _) = start(&sim, Arc::clone(&config)).expect("starts");
+    manager.logs().iter().for_each(|log| assert_eq!(log.set_high_watermark(2), 2));
+    sim.inject(Fault::errno(FaultedCall::Read, "/a-0/", EIO));
+    assert_eq!(manager.delete_old_segments(NOW_MS + 5000), 4);
+    assert_eq!(manager.logs().iter().map(|log| log.log_start_offset()).collect::<Vec<_>>(), [0, 2, 2]);
+    assert_eq!(manager.delete_old_segments(NOW_MS + 5000), 2, "the disk can be read again");
+}
+
+/// A disk on which the log of t-0 is damaged where a crash cannot have damaged it.
+fn damaged_log() -> SimDisk {
+    let (disk, manager, log) = new_log(small_segments());
+    for _ in 0..60 {
+        try_append(&log, &[b'x'; 150]).expect("appends");
+    }
+    manager.sync_pending().expect("syncs");
+    manager.checkpoint_recovery_points().expect("writes");
+    let active = format!("/data/t-0/{:020}.log", log.active_segment_base_offset());
+    drop(manager);
+    disk.damage(Path::new(&active), 100, b"!").expect("damages");
+    disk
+}
+
+#[test]
+fn a_name_can_be_used_again_once_the_log_that_could_not_be_opened_is_deleted_or_set_aside() {
+    for is_deleted in [true, false] {
+        let disk = damaged_log();
+        let (manager, report) = start(&disk, small_segments()).expect("starts");
+        assert_eq!(report.failed.len(), 1);
+        assert_eq!(manager.failed_logs(), [("t".to_owned(), 0, Some(protocol::Uuid::from_u128(7)))]);
+        if is_deleted {
+            assert!(manager.delete("t", 0, 0xabc, NOW_MS).expect("deletes"));
+            assert!(!manager.delete("t", 0, 0xabc, NOW_MS).expect("nothing there"));
+            manager.housekeep(NOW_MS);
+            assert!(names(&disk, "/data").iter().all(|name| !name.starts_with("t-0")));
+        } else {
+            let kept = manager.set_aside("t", 0, 0xabc).expect("renames");
+            assert!(kept.to_string_lossy().ends_with("-stray"), "{}", kept.display());
+            assert!(!names(&disk, &kept.to_string_lossy()).is_empty(), "the files are kept");
+        }
+        assert!(manager.failure("t", 0).is_none());
+        let log = manager.get_or_create("t", 0, None, small_segments(), NOW_MS).expect("creates");
+        assert_eq!(try_append(&log, b"new"), Ok(0));
+        manager.shutdown(1).expect("stops");
+        let (manager, report) = start(&disk, small_segments()).expect("starts");
+        assert!(report.failed.is_empty() && manager.was_clean_shutdown());
+        let log = manager.log("t", 0).expect("is there");
+        assert_eq!((log.log_start_offset(), log.log_end_offset()), (0, 1));
     }
 }

@@ -12,6 +12,7 @@ use storage::disk::{DirectoryEntry, Disk, DiskFile, DiskLock, DiskSpace, DiskVol
 pub enum Call {
     Open,
     Rename,
+    Remove,
     SyncFile,
     SyncDirectory,
 }
@@ -82,6 +83,7 @@ impl Disk for HookedDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.hooks.run(Call::Remove, &path.to_string_lossy())?;
         self.behind.remove_file(path)
     }
 

@@ -11,6 +11,7 @@ use protocol::Uuid;
 use storage::disk::{CrashStyle, SimDisk};
 use storage::{LogManager, PartitionLog};
 
+use crate::compaction::{compacted, put, records_of, settle};
 use crate::harness::*;
 use crate::hooked_disk::{Call, HookedDisk};
 
@@ -187,4 +188,32 @@ fn a_deletion_of_segments_that_is_not_durable_is_in_the_checkpoint() {
     manager.sync_pending().expect("syncs");
     manager.checkpoint_log_start_offsets().expect("writes");
     assert_eq!(contents(&sim, "/data/log-start-offset-checkpoint"), b"0\n0\n", "the names tell it now");
+}
+
+#[test]
+fn a_log_that_follows_one_deleted_during_its_compaction_is_compacted_from_its_start() {
+    let (_, disk, manager) = start_hooked();
+    let create = |manager: &LogManager| {
+        let log = manager.get_or_create("t", 0, None, compacted(&[]), NOW_MS).expect("creates");
+        log.set_config(compacted(&[]));
+        log
+    };
+    let large = "x".repeat(700);
+    let log = create(&manager);
+    ["a", "b"].iter().for_each(|key| assert!(put(&log, &[(key, Some(&large))]) >= 0));
+    settle(&manager, &log);
+    let recreating = Arc::clone(&manager);
+    // Nothing of the last segment went, so that its copy is removed again.
+    disk.before(Call::Remove, "00000000000000000001.log.cleaned", move || {
+        recreating.delete("t", 0, 1, NOW_MS).expect("deletes");
+        create(&recreating);
+        Ok(())
+    });
+    assert_eq!(manager.clean_filthiest(NOW_MS), None, "the log is gone");
+    let log = manager.log("t", 0).expect("is there");
+    assert_eq!(log.log_end_offset(), 0, "another log");
+    ["a", "a"].iter().for_each(|key| assert!(put(&log, &[(key, Some(&large))]) >= 0));
+    settle(&manager, &log);
+    assert_eq!(manager.clean_filthiest(NOW_MS).expect("is due").cleaned_offset, 2);
+    assert_eq!(records_of(&log), [(1, "a".to_owned(), Some(large))]);
 }
