@@ -37,3 +37,11 @@ const GROUP_VERSION_FEATURE: &str = "group.version";
 pub(crate) fn knows_consumer_groups(context: &RequestContext) -> bool {
     context.broker.metadata.image().features.level(GROUP_VERSION_FEATURE) >= 1
 }
+
+/// The feature that stands for the streams group protocol.
+const STREAMS_VERSION_FEATURE: &str = "streams.version";
+
+/// Whether the cluster has agreed on streams groups (KIP-1071).
+pub(crate) fn knows_streams_groups(context: &RequestContext) -> bool {
+    context.broker.metadata.image().features.level(STREAMS_VERSION_FEATURE) >= 1
+}

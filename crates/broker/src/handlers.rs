@@ -55,6 +55,8 @@ mod read_share_group_state;
 mod read_share_group_state_summary;
 mod share_acknowledge;
 pub(crate) mod share_fetch;
+mod streams_group_describe;
+mod streams_group_heartbeat;
 mod sync_group;
 mod txn_offset_commit;
 mod update_features;
@@ -135,6 +137,8 @@ served! {
     ReadShareGroupStateSummary => read_share_group_state_summary,
     ShareAcknowledge => share_acknowledge,
     ShareFetch => share_fetch,
+    StreamsGroupDescribe => streams_group_describe,
+    StreamsGroupHeartbeat => streams_group_heartbeat,
     SyncGroup => sync_group,
     TxnOffsetCommit => txn_offset_commit,
     UpdateFeatures => update_features,

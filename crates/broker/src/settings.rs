@@ -8,6 +8,7 @@ use std::time::Duration;
 use config::{BrokerConfig, Properties, TopicConfig};
 use groups::{
     BoundedSetting, ConsumerGroupConfig, GroupCoordinatorConfig, GroupShardConfig, MigrationPolicy,
+    StreamsGroupConfig,
 };
 use metadata::MetadataImage;
 use network::{BoundListener, DescriptorShares, ListenerSettings, ServerSettings};
@@ -192,6 +193,7 @@ pub fn groups(config: &BrokerConfig) -> GroupCoordinatorConfig {
         offsets_retention_check_interval_ms: groups.offsets_retention_check_interval_ms,
         max_batch_bytes: positive(config.log.message_max_bytes),
         consumer: consumer_groups(config),
+        streams: streams_groups(config),
         ..GroupCoordinatorConfig::default()
     }
 }
@@ -243,6 +245,42 @@ pub fn transactions(config: &BrokerConfig, transaction_version: i16) -> Transact
             .into(),
         add_partitions_wait_ms: transactions.add_partitions_to_txn_retry_backoff_max_ms.into(),
         transaction_version,
+    }
+}
+
+fn streams_groups(config: &BrokerConfig) -> StreamsGroupConfig {
+    let streams = &config.streams;
+    let bounded = |default, min, max| BoundedSetting { default, min, max };
+    StreamsGroupConfig {
+        max_size: positive(streams.group_streams_max_size),
+        session_timeout_ms: bounded(
+            streams.group_streams_session_timeout_ms,
+            streams.group_streams_min_session_timeout_ms,
+            streams.group_streams_max_session_timeout_ms,
+        ),
+        heartbeat_interval_ms: bounded(
+            streams.group_streams_heartbeat_interval_ms,
+            streams.group_streams_min_heartbeat_interval_ms,
+            streams.group_streams_max_heartbeat_interval_ms,
+        ),
+        assignment_interval_ms: bounded(
+            streams.group_streams_assignment_interval_ms,
+            streams.group_streams_min_assignment_interval_ms,
+            streams.group_streams_max_assignment_interval_ms,
+        ),
+        num_standby_replicas: bounded(
+            streams.group_streams_num_standby_replicas,
+            0,
+            streams.group_streams_max_standby_replicas,
+        ),
+        task_offset_interval_ms: bounded(
+            streams.group_streams_task_offset_interval_ms,
+            streams.group_streams_min_task_offset_interval_ms,
+            i32::MAX,
+        ),
+        initial_rebalance_delay_ms: streams.group_streams_initial_rebalance_delay_ms,
+        acceptable_recovery_lag: streams.group_streams_acceptable_recovery_lag,
+        rack_aware_assignment_tags: streams.group_streams_rack_aware_assignment_tags.clone(),
     }
 }
 

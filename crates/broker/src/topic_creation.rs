@@ -58,6 +58,13 @@ impl TopicCreation {
         }
     }
 
+    /// Creates an application's internal topics. What could not be created comes back with its error.
+    pub async fn create_for_streams(&self, topics: Vec<CreatableTopic>) -> BTreeMap<String, ErrorCode> {
+        let mut refused = self.create(topics).await;
+        refused.retain(|_, error| *error != ErrorCode::TopicAlreadyExists);
+        refused
+    }
+
     async fn create(&self, topics: Vec<CreatableTopic>) -> BTreeMap<String, ErrorCode> {
         let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
         let request = CreateTopicsRequest { topics, timeout_ms: 30_000, ..Default::default() };

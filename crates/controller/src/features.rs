@@ -52,7 +52,7 @@ pub const SUPPORTED: &[SupportedFeature] = &[
     feature("group.version", 0, 1, 1, &[7]),
     feature(ELIGIBLE_LEADER_REPLICAS_FEATURE, 0, 1, 1, &[23]),
     feature("share.version", 0, 0, 0, &[7, 7]),
-    feature("streams.version", 0, 0, 0, &[7]),
+    feature("streams.version", 0, 1, 1, &[7]),
 ];
 
 impl SupportedFeature {

@@ -23,6 +23,8 @@ pub struct GroupCoordinatorConfig {
     pub max_batch_bytes: usize,
     /// Groups of the consumer protocol.
     pub consumer: ConsumerGroupConfig,
+    /// Streams groups.
+    pub streams: StreamsGroupConfig,
 }
 
 impl Default for GroupCoordinatorConfig {
@@ -39,6 +41,7 @@ impl Default for GroupCoordinatorConfig {
             offsets_retention_check_interval_ms: 600_000,
             max_batch_bytes: 1_048_588,
             consumer: ConsumerGroupConfig::default(),
+            streams: StreamsGroupConfig::default(),
         }
     }
 }
@@ -100,6 +103,46 @@ impl Default for ConsumerGroupConfig {
             session_timeout_ms: BoundedSetting { default: 45_000, min: 45_000, max: 60_000 },
             heartbeat_interval_ms: BoundedSetting { default: 5_000, min: 5_000, max: 15_000 },
             assignment_interval_ms: BoundedSetting { default: 1_000, min: 0, max: 15_000 },
+        }
+    }
+}
+
+/// What a shard needs to know for streams groups (KIP-1071). Times are milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamsGroupConfig {
+    /// `group.streams.max.size`: members of one group.
+    pub max_size: usize,
+    /// `group.streams.session.timeout.ms`, and the bounds of a group's own.
+    pub session_timeout_ms: BoundedSetting,
+    /// `group.streams.heartbeat.interval.ms`, and the bounds of a group's own.
+    pub heartbeat_interval_ms: BoundedSetting,
+    /// `group.streams.assignment.interval.ms`, and the bounds of a group's own.
+    pub assignment_interval_ms: BoundedSetting,
+    /// `group.streams.num.standby.replicas`, and the bounds of a group's own.
+    pub num_standby_replicas: BoundedSetting,
+    /// `group.streams.task.offset.interval.ms`, and the bounds of a group's own.
+    pub task_offset_interval_ms: BoundedSetting,
+    /// `group.streams.initial.rebalance.delay.ms`: how long the first assignment waits for more members.
+    pub initial_rebalance_delay_ms: i32,
+    /// `group.streams.acceptable.recovery.lag`: what members are told counts as caught up, in offsets.
+    pub acceptable_recovery_lag: i64,
+    /// `group.streams.rack.aware.assignment.tags`: client tags that every member should have.
+    pub rack_aware_assignment_tags: Vec<String>,
+}
+
+impl Default for StreamsGroupConfig {
+    /// Kafka 4.4's defaults.
+    fn default() -> Self {
+        Self {
+            max_size: usize::try_from(i32::MAX).unwrap_or(usize::MAX),
+            session_timeout_ms: BoundedSetting { default: 45_000, min: 45_000, max: 60_000 },
+            heartbeat_interval_ms: BoundedSetting { default: 5_000, min: 5_000, max: 15_000 },
+            assignment_interval_ms: BoundedSetting { default: 1_000, min: 0, max: 15_000 },
+            num_standby_replicas: BoundedSetting { default: 0, min: 0, max: 2 },
+            task_offset_interval_ms: BoundedSetting { default: 60_000, min: 15_000, max: i32::MAX },
+            initial_rebalance_delay_ms: 3_000,
+            acceptable_recovery_lag: 10_000,
+            rack_aware_assignment_tags: Vec::new(),
         }
     }
 }

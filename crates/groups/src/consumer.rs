@@ -26,7 +26,7 @@ use protocol::coordinator_records::GroupCoordinatorRecord as Record;
 
 pub(crate) use heartbeat::ConsumerHeartbeat;
 pub(crate) use member::{ConsumerMember, MemberState};
-pub(crate) use validate::{heartbeat_refusal, validate_heartbeat};
+pub(crate) use validate::{check, check_filled, heartbeat_refusal, validate_heartbeat};
 
 use crate::group::{GroupTimers, Step};
 use crate::record::encoded;

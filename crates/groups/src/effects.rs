@@ -3,13 +3,15 @@
 pub use coordinator::{CoordinatorRecord, TransactionalWrite};
 use protocol::ErrorCode;
 use protocol::messages::consumer_group_describe_response::DescribedGroup as DescribedConsumerGroup;
+use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::delete_groups_response::DeletableGroupResult;
 use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use protocol::messages::streams_group_describe_response::DescribedGroup as DescribedStreamsGroup;
 use protocol::messages::{
     ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse,
-    ListGroupsResponse, OffsetCommitResponse, OffsetDeleteResponse, SyncGroupResponse,
-    TxnOffsetCommitResponse,
+    ListGroupsResponse, OffsetCommitResponse, OffsetDeleteResponse, StreamsGroupHeartbeatResponse,
+    SyncGroupResponse, TxnOffsetCommitResponse,
 };
 
 /// What a step of a group shard asks for.
@@ -30,6 +32,10 @@ pub enum Reply {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     /// To ConsumerGroupDescribe: this shard's part.
     ConsumerGroupDescribe(Vec<DescribedConsumerGroup>),
+    /// To StreamsGroupHeartbeat: the answer, and internal topics that the application lacks and the caller is to create.
+    StreamsGroupHeartbeat(StreamsGroupHeartbeatResponse, Vec<CreatableTopic>),
+    /// To StreamsGroupDescribe: this shard's part.
+    StreamsGroupDescribe(Vec<DescribedStreamsGroup>),
     /// To OffsetCommit.
     OffsetCommit(OffsetCommitResponse),
     /// To TxnOffsetCommit.

@@ -4,7 +4,8 @@ pub use coordinator::RequestId;
 use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::messages::{
     ConsumerGroupHeartbeatRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-    OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest, TxnOffsetCommitRequest,
+    OffsetCommitRequest, OffsetDeleteRequest, StreamsGroupHeartbeatRequest, SyncGroupRequest,
+    TxnOffsetCommitRequest,
 };
 use protocol::{ErrorCode, Uuid};
 
@@ -40,6 +41,10 @@ pub enum Request {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest),
     /// The groups of a ConsumerGroupDescribe v0-1 that belong to this shard.
     ConsumerGroupDescribe(Vec<String>),
+    /// StreamsGroupHeartbeat v0-1.
+    StreamsGroupHeartbeat(StreamsGroupHeartbeatRequest),
+    /// The groups of a StreamsGroupDescribe that belong to this shard.
+    StreamsGroupDescribe(Vec<String>),
     /// OffsetCommit v2-10. From v10 on the caller has put the topic's name beside its id, and for older versions the
     /// topic's id beside its name; topics and partitions that do not exist are taken out and answered by the caller.
     OffsetCommit(OffsetCommitRequest),

@@ -12,6 +12,7 @@ use crate::config::GroupCoordinatorConfig;
 use crate::consumer::ConsumerGroup;
 use crate::effects::Effects;
 use crate::record::group_metadata_tombstone;
+use crate::streams::StreamsGroup;
 
 /// What a group needs while it is stepped.
 pub(crate) struct Step<'a> {
@@ -56,6 +57,8 @@ pub(crate) enum Group {
     Classic(Box<ClassicGroup>),
     /// A group of the consumer protocol.
     Consumer(Box<ConsumerGroup>),
+    /// A streams group.
+    Streams(Box<StreamsGroup>),
 }
 
 impl Group {
@@ -63,6 +66,7 @@ impl Group {
         match self {
             Self::Classic(group) => &group.group_id,
             Self::Consumer(group) => &group.group_id,
+            Self::Streams(group) => &group.group_id,
         }
     }
 
@@ -70,7 +74,13 @@ impl Group {
         match self {
             Self::Classic(group) => group.is_empty(),
             Self::Consumer(group) => group.is_empty(),
+            Self::Streams(group) => group.is_empty(),
         }
+    }
+
+    /// Whether the group only holds offsets.
+    pub(crate) fn is_simple(&self) -> bool {
+        matches!(self, Self::Classic(group) if group.is_simple())
     }
 
     /// Whether this client may commit offsets now.
@@ -78,6 +88,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.validate_offset_commit(committer).map(|()| CommitRule::Any),
             Self::Consumer(group) => group.validate_offset_commit(committer),
+            Self::Streams(group) => group.validate_offset_commit(committer),
         }
     }
 
@@ -85,12 +96,13 @@ impl Group {
     pub(crate) fn validate_partition_commit(
         &self,
         committer: &Committer<'_>,
-        topic_id: Uuid,
+        (topic, topic_id): (&str, Uuid),
         partition: i32,
     ) -> Result<(), ErrorCode> {
         match self {
             Self::Classic(_) => Ok(()),
             Self::Consumer(group) => group.validate_partition_commit(committer, topic_id, partition),
+            Self::Streams(group) => group.validate_partition_commit(committer, topic, partition),
         }
     }
 
@@ -103,6 +115,7 @@ impl Group {
         match self {
             Self::Classic(_) => Ok(()),
             Self::Consumer(group) => group.validate_offset_fetch(member_id, member_epoch),
+            Self::Streams(group) => group.validate_offset_fetch(member_id, member_epoch),
         }
     }
 
@@ -110,7 +123,7 @@ impl Group {
     pub(crate) fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         match self {
             Self::Classic(group) => group.validate_offset_delete(),
-            Self::Consumer(_) => Ok(()),
+            Self::Consumer(_) | Self::Streams(_) => Ok(()),
         }
     }
 
@@ -124,13 +137,14 @@ impl Group {
         match self {
             Self::Classic(group) => group.is_subscribed_to(topic),
             Self::Consumer(group) => group.is_subscribed_to(topic),
+            Self::Streams(group) => group.is_subscribed_to(topic),
         }
     }
 
     pub(crate) fn offset_expiry(&self) -> OffsetExpiry {
         match self {
             Self::Classic(group) => group.offset_expiry(),
-            Self::Consumer(_) => OffsetExpiry::SinceCommit,
+            Self::Consumer(_) | Self::Streams(_) => OffsetExpiry::SinceCommit,
         }
     }
 
@@ -139,6 +153,7 @@ impl Group {
         match self {
             Self::Classic(_) => "classic",
             Self::Consumer(_) => "consumer",
+            Self::Streams(_) => "streams",
         }
     }
 
@@ -147,6 +162,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.state.name(),
             Self::Consumer(group) => group.state_name(),
+            Self::Streams(group) => group.state_name(),
         }
     }
 
@@ -160,6 +176,7 @@ impl Group {
                 ..ListedGroup::default()
             },
             Self::Consumer(group) => group.listed(),
+            Self::Streams(group) => group.listed(),
         }
     }
 
@@ -168,6 +185,7 @@ impl Group {
         match self {
             Self::Classic(group) => step.effects.records.extend(group_metadata_tombstone(&group.group_id)),
             Self::Consumer(group) => group.write_tombstones(step),
+            Self::Streams(group) => group.write_tombstones(step),
         }
     }
 
@@ -176,6 +194,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.loaded(step),
             Self::Consumer(group) => group.loaded(step),
+            Self::Streams(group) => group.loaded(step),
         }
     }
 
@@ -192,6 +211,11 @@ impl Group {
                 group.timers.wanted_ms = group.next_deadline_ms();
                 classic.map(|classic| Group::Classic(Box::new(classic)))
             }
+            Self::Streams(group) => {
+                group.fire_due(step);
+                group.timers.wanted_ms = group.next_deadline_ms();
+                None
+            }
         }
     }
 
@@ -199,7 +223,7 @@ impl Group {
     pub(crate) fn unload(&mut self, step: &mut Step<'_>) {
         match self {
             Self::Classic(group) => group.answer_all_with_error(step, ErrorCode::NotCoordinator),
-            Self::Consumer(_) => {}
+            Self::Consumer(_) | Self::Streams(_) => {}
         }
     }
 
@@ -208,6 +232,7 @@ impl Group {
         match self {
             Self::Classic(group) => &mut group.timers,
             Self::Consumer(group) => &mut group.timers,
+            Self::Streams(group) => &mut group.timers,
         }
     }
 }

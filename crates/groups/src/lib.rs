@@ -10,6 +10,7 @@
 //! | `shard`     | the one door: `step`, `replay`, `next_deadline`                                   |
 //! | `classic`   | the classic group protocol (JoinGroup, SyncGroup, Heartbeat, LeaveGroup)          |
 //! | `consumer`  | the consumer group protocol (KIP-848), `assignor` who gets which partitions       |
+//! | `streams`   | streams groups (KIP-1071): topologies and tasks                                  |
 //! | `cluster`   | the metadata that a shard goes by                                                 |
 //! | `offsets`   | committed and pending transactional offsets, their expiry                         |
 //! | `event`     | everything that can happen to a shard                                             |
@@ -33,11 +34,14 @@ mod record;
 mod refusal;
 mod replay;
 mod shard;
+mod streams;
 
 pub use coordinator::coordinator_key_partition;
 
 pub use cluster::MetadataUpdate;
-pub use config::{BoundedSetting, ConsumerGroupConfig, GroupCoordinatorConfig, MigrationPolicy};
+pub use config::{
+    BoundedSetting, ConsumerGroupConfig, GroupCoordinatorConfig, MigrationPolicy, StreamsGroupConfig,
+};
 pub use coordinator_shard::{GroupNotice, GroupShardConfig};
 pub use effects::{CoordinatorRecord, Effects, Reply, TransactionalWrite};
 pub use event::{DeletedTopic, Event, Request, RequestContext, RequestId};

@@ -7,9 +7,10 @@ use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
+use protocol::messages::streams_group_describe_response::DescribedGroup as DescribedStreamsGroup;
 use protocol::messages::{
     ConsumerGroupHeartbeatResponse, HeartbeatResponse, LeaveGroupResponse, ListGroupsResponse,
-    OffsetDeleteResponse, SyncGroupResponse,
+    OffsetDeleteResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse,
 };
 
 use crate::classic::join_response;
@@ -50,12 +51,13 @@ pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i1
         Request::LeaveGroup(_) => {
             Reply::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() })
         }
-        Request::ConsumerGroupHeartbeat(_) => Reply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
-            error_code,
-            ..ConsumerGroupHeartbeatResponse::default()
-        }),
+        Request::ConsumerGroupHeartbeat(_) => consumer_heartbeat_error(error_code),
         Request::ConsumerGroupDescribe(group_ids) => Reply::ConsumerGroupDescribe(
             group_ids.into_iter().map(|group_id| described_consumer_group(group_id, error)).collect(),
+        ),
+        Request::StreamsGroupHeartbeat(_) => streams_heartbeat_error(error_code),
+        Request::StreamsGroupDescribe(group_ids) => Reply::StreamsGroupDescribe(
+            group_ids.into_iter().map(|group_id| described_streams_group(group_id, error)).collect(),
         ),
         Request::OffsetCommit(request) => Reply::OffsetCommit(commit_refusal(&request, error)),
         Request::TxnOffsetCommit(request) => {
@@ -120,12 +122,13 @@ pub(crate) fn refuse_reply(reply: Reply, error: ErrorCode) -> Reply {
         Reply::LeaveGroup(_) => {
             Reply::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() })
         }
-        Reply::ConsumerGroupHeartbeat(_) => Reply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
-            error_code,
-            ..ConsumerGroupHeartbeatResponse::default()
-        }),
+        Reply::ConsumerGroupHeartbeat(_) => consumer_heartbeat_error(error_code),
         Reply::ConsumerGroupDescribe(groups) => Reply::ConsumerGroupDescribe(
             groups.into_iter().map(|group| described_consumer_group(group.group_id, error)).collect(),
+        ),
+        Reply::StreamsGroupHeartbeat(..) => streams_heartbeat_error(error_code),
+        Reply::StreamsGroupDescribe(groups) => Reply::StreamsGroupDescribe(
+            groups.into_iter().map(|group| described_streams_group(group.group_id, error)).collect(),
         ),
         Reply::OffsetCommit(mut response) => {
             let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
@@ -169,6 +172,22 @@ pub(crate) fn refuse_reply(reply: Reply, error: ErrorCode) -> Reply {
 /// What one group of a DeleteGroups is answered.
 pub(crate) fn delete_result(group_id: String, error: ErrorCode) -> DeletableGroupResult {
     DeletableGroupResult { group_id, error_code: error.as_i16(), ..DeletableGroupResult::default() }
+}
+
+fn consumer_heartbeat_error(error_code: i16) -> Reply {
+    Reply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
+        error_code,
+        ..ConsumerGroupHeartbeatResponse::default()
+    })
+}
+
+fn streams_heartbeat_error(error_code: i16) -> Reply {
+    let response = StreamsGroupHeartbeatResponse { error_code, ..StreamsGroupHeartbeatResponse::default() };
+    Reply::StreamsGroupHeartbeat(response, Vec::new())
+}
+
+fn described_streams_group(group_id: String, error: ErrorCode) -> DescribedStreamsGroup {
+    DescribedStreamsGroup { group_id, error_code: error.as_i16(), ..DescribedStreamsGroup::default() }
 }
 
 fn described_consumer_group(group_id: String, error: ErrorCode) -> DescribedConsumerGroup {

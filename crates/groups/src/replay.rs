@@ -13,6 +13,7 @@ use crate::classic::{ClassicGroup, replayed_group};
 use crate::consumer::ConsumerGroup;
 use crate::group::Group;
 use crate::shard::GroupShard;
+use crate::streams::StreamsGroup;
 
 /// Why a record was kept out of a shard. The rest of the partition is not affected.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -93,6 +94,9 @@ impl GroupShard {
             Ok(record) if consumer_group_id(&record).is_some() => {
                 return self.replay_consumer_record(offset, record);
             }
+            Ok(record) if streams_group_id(&record).is_some() => {
+                return self.replay_streams_record(offset, record);
+            }
             Ok(_) | Err(DecodeError::UnknownRecord { .. }) => {
                 return Err(ReplayWarning::UnknownRecordType { offset, record_type });
             }
@@ -111,15 +115,11 @@ impl GroupShard {
         let group_id: Arc<str> = group_id.into();
         match self.groups.get_mut(&group_id) {
             Some(Group::Consumer(group)) => group.apply(record),
-            Some(Group::Classic(group)) if !group.is_simple() => {
-                let group_id = group_id.to_string();
-                return if is_tombstone {
-                    Ok(())
-                } else {
-                    Err(ReplayWarning::GroupOfAnotherType { offset, group_id })
-                };
-            }
             _ if is_tombstone => {}
+            Some(group) if !group.is_simple() => {
+                let group_id = group_id.to_string();
+                return Err(ReplayWarning::GroupOfAnotherType { offset, group_id });
+            }
             _ => {
                 let mut group = ConsumerGroup::new(group_id.clone());
                 group.apply(record);
@@ -128,6 +128,34 @@ impl GroupShard {
             }
         }
         if ends_group && matches!(self.groups.get(&group_id), Some(Group::Consumer(_))) {
+            self.remove_group(&group_id);
+        }
+        Ok(())
+    }
+
+    fn replay_streams_record(
+        &mut self,
+        offset: i64,
+        record: GroupCoordinatorRecord,
+    ) -> Result<(), ReplayWarning> {
+        let Some((group_id, is_tombstone)) = streams_group_id(&record) else { return Ok(()) };
+        let ends_group = is_tombstone && matches!(record, GroupCoordinatorRecord::StreamsGroupMetadata(..));
+        let group_id: Arc<str> = group_id.into();
+        match self.groups.get_mut(&group_id) {
+            Some(Group::Streams(group)) => group.apply(record),
+            _ if is_tombstone => {}
+            Some(group) if !group.is_simple() => {
+                let group_id = group_id.to_string();
+                return Err(ReplayWarning::GroupOfAnotherType { offset, group_id });
+            }
+            _ => {
+                let mut group = StreamsGroup::new(group_id.clone());
+                group.apply(record);
+                self.remove_group(&group_id);
+                self.groups.insert(group_id.clone(), Group::Streams(Box::new(group)));
+            }
+        }
+        if ends_group && matches!(self.groups.get(&group_id), Some(Group::Streams(_))) {
             self.remove_group(&group_id);
         }
         Ok(())
@@ -187,6 +215,20 @@ fn consumer_group_id(record: &GroupCoordinatorRecord) -> Option<(&str, bool)> {
         Record::ConsumerGroupTargetAssignmentMember(key, value) => (&key.group_id, value.is_none()),
         Record::ConsumerGroupCurrentMemberAssignment(key, value) => (&key.group_id, value.is_none()),
         Record::ConsumerGroupRegularExpression(key, value) => (&key.group_id, value.is_none()),
+        _ => return None,
+    })
+}
+
+/// The streams group that a record belongs to, and whether it is a tombstone.
+fn streams_group_id(record: &GroupCoordinatorRecord) -> Option<(&str, bool)> {
+    use GroupCoordinatorRecord as Record;
+    Some(match record {
+        Record::StreamsGroupMetadata(key, value) => (&key.group_id, value.is_none()),
+        Record::StreamsGroupTopology(key, value) => (&key.group_id, value.is_none()),
+        Record::StreamsGroupMemberMetadata(key, value) => (&key.group_id, value.is_none()),
+        Record::StreamsGroupTargetAssignmentMetadata(key, value) => (&key.group_id, value.is_none()),
+        Record::StreamsGroupTargetAssignmentMember(key, value) => (&key.group_id, value.is_none()),
+        Record::StreamsGroupCurrentMemberAssignment(key, value) => (&key.group_id, value.is_none()),
         _ => return None,
     })
 }

@@ -4,6 +4,7 @@ mod admin;
 mod commits;
 mod consumer;
 mod membership;
+mod streams;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -114,6 +115,10 @@ impl GroupShard {
                 self.consumer_heartbeat(now_ms, effects, context, &request)
             }
             Request::ConsumerGroupDescribe(group_ids) => self.describe_consumer_groups(group_ids),
+            Request::StreamsGroupHeartbeat(request) => {
+                self.streams_heartbeat(now_ms, effects, context, &request)
+            }
+            Request::StreamsGroupDescribe(group_ids) => self.describe_streams_groups(group_ids),
             Request::OffsetCommit(request) => self.commit(now_ms, effects, request, context.api_version),
             Request::TxnOffsetCommit(request) => {
                 self.commit_transactional(now_ms, effects, request, context.api_version)
@@ -141,7 +146,7 @@ impl GroupShard {
         let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
         let outcome = match group {
             Group::Classic(group) => act(group, &mut step),
-            Group::Consumer(_) => return None,
+            Group::Consumer(_) | Group::Streams(_) => return None,
         };
         self.deadlines.enter(group);
         Some(outcome)

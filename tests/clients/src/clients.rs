@@ -3,6 +3,7 @@
 //! `KLAMM_TEST_SERVER=kafka` runs it against Apache Kafka, to prove the tests themselves.
 
 mod client;
+mod consumer_groups;
 mod dataset;
 mod kcat;
 mod program;

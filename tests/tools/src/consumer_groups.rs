@@ -62,3 +62,32 @@ fn groups_are_listed_described_reset_and_deleted() -> Result<()> {
     ensure!(unknown.len() == 1 && unknown[0].ends_with("Group readers not found."), "{unknown:?}");
     Ok(())
 }
+
+#[test]
+fn groups_of_the_new_protocol_are_shown_reset_and_deleted() -> Result<()> {
+    let Some((_server, tools)) = Tools::with_server(&[])? else { return Ok(()) };
+    tools.create_topic("numbers", &["--partitions", "1"])?;
+    let text: String = (0..100).map(|number| format!("{number}\n")).collect();
+    tools.produce("numbers", &text, &[])?;
+    let new_protocol = ["--consumer-property", "group.protocol=consumer"];
+    let options = ["--group", "readers", "--consumer-property", "max.poll.records=60"];
+    tools.consume("numbers", 60, &[&options[..], &new_protocol].concat())?;
+    let run = |options: &[&str]| tools.lines(CONSUMER_GROUPS, options);
+
+    ensure!(run(&["--list", "--state"])? == ["GROUP STATE", "readers Empty"]);
+    ensure!(run(&["--list", "--type"])? == ["GROUP TYPE", "readers Consumer"]);
+    ensure!(run(&["--list", "--type", "classic"])? == ["GROUP TYPE"]);
+    let listed = tools.lines("GroupsCommand", &["--list", "--group-type", "consumer"])?;
+    ensure!(listed == ["GROUP TYPE PROTOCOL", "readers Consumer consumer"], "{listed:?}");
+    let described = run(&["--describe", "--group", "readers"])?;
+    ensure!(described.contains(&"readers numbers 0 60 100 40 - - -".to_owned()), "{described:?}");
+    let described = run(&["--describe", "--group", "readers", "--state", "--verbose"])?;
+    ensure!(described.last().is_some_and(|line| line.contains("uniform Empty")), "{described:?}");
+
+    let reset = ["--reset-offsets", "--group", "readers", "--topic", "numbers", "--to-earliest", "--execute"];
+    ensure!(run(&reset)? == ["GROUP TOPIC PARTITION NEW-OFFSET", "readers numbers 0 0"]);
+    let deleted = run(&["--delete", "--group", "readers"])?;
+    ensure!(deleted == ["Deletion of requested consumer groups ('readers') was successful."], "{deleted:?}");
+    ensure!(run(&["--list"])?.is_empty());
+    Ok(())
+}

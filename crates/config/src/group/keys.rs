@@ -75,11 +75,11 @@ config_table! {
 
         /// How many offsets a client may lack in a task's state and still be given the task.
         streams_acceptable_recovery_lag: i64 = "streams.acceptable.recovery.lag" => "10000", Medium, AtLeast(0),
-            synonyms(&[same("group.streams.acceptable.recovery.lag")]), inert(), internal();
+            synonyms(&[same("group.streams.acceptable.recovery.lag")]), internal();
 
         /// Shortest time between two assignments, in milliseconds.
         streams_assignment_interval_ms: i32 = "streams.assignment.interval.ms" => "1000", Medium, AtLeast(0),
-            synonyms(&[same("group.streams.assignment.interval.ms")]), inert();
+            synonyms(&[same("group.streams.assignment.interval.ms")]);
 
         /// The assignor of the streams group, one of the broker's `group.streams.assignors`; the first of
         /// them if it is not set.
@@ -92,15 +92,15 @@ config_table! {
 
         /// How often members are told to send heartbeats, in milliseconds.
         streams_heartbeat_interval_ms: i32 = "streams.heartbeat.interval.ms" => "5000", Medium, AtLeast(1),
-            synonyms(&[same("group.streams.heartbeat.interval.ms")]), inert();
+            synonyms(&[same("group.streams.heartbeat.interval.ms")]);
 
         /// How long the first assignment of the new group waits for more members, in milliseconds.
         streams_initial_rebalance_delay_ms: i32 = "streams.initial.rebalance.delay.ms" => "3000",
-            Medium, AtLeast(0), synonyms(&[same("group.streams.initial.rebalance.delay.ms")]), inert();
+            Medium, AtLeast(0), synonyms(&[same("group.streams.initial.rebalance.delay.ms")]);
 
         /// Copies of each task's state that wait on other members.
         streams_num_standby_replicas: i32 = "streams.num.standby.replicas" => "0", Medium, AtLeast(0),
-            synonyms(&[same("group.streams.num.standby.replicas")]), inert();
+            synonyms(&[same("group.streams.num.standby.replicas")]);
 
         /// Most copies of state that are being built on members to be.
         streams_num_warmup_replicas: i32 = "streams.num.warmup.replicas" => "2", Medium, AtLeast(0),
@@ -108,14 +108,14 @@ config_table! {
 
         /// Keys of client tags over which standby copies are spread.
         streams_rack_aware_assignment_tags: Vec<String> = "streams.rack.aware.assignment.tags" => "", Low, crate::Valid::LIST,
-            synonyms(&[same("group.streams.rack.aware.assignment.tags")]), inert();
+            synonyms(&[same("group.streams.rack.aware.assignment.tags")]);
 
         /// How long a member may be silent before it is taken for dead, in milliseconds.
         streams_session_timeout_ms: i32 = "streams.session.timeout.ms" => "45000", Medium, AtLeast(1),
-            synonyms(&[same("group.streams.session.timeout.ms")]), inert();
+            synonyms(&[same("group.streams.session.timeout.ms")]);
 
         /// How often members tell how far their copies of state have come, in milliseconds.
         streams_task_offset_interval_ms: i32 = "streams.task.offset.interval.ms" => "60000", Medium, AtLeast(1),
-            synonyms(&[same("group.streams.task.offset.interval.ms")]), inert(), internal();
+            synonyms(&[same("group.streams.task.offset.interval.ms")]), internal();
     }
 }

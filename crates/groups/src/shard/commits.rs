@@ -43,7 +43,10 @@ impl GroupShard {
             let accepted = partitions.filter(|partition| {
                 commit::is_metadata_accepted(&self.config, partition.committed_metadata.as_deref())
             });
-            (topic.topic_id, accepted.map(|partition| partition.partition_index).collect())
+            (
+                (topic.name.clone(), topic.topic_id),
+                accepted.map(|partition| partition.partition_index).collect(),
+            )
         });
         let topics = topics.collect();
         if let Err(error) = self.admit_committer(&request.group_id, &committer, topics, tells_missing) {
@@ -81,7 +84,10 @@ impl GroupShard {
                 let accepted = partitions.filter(|partition| {
                     commit::is_metadata_accepted(&self.config, partition.committed_metadata.as_deref())
                 });
-                (topic.topic_id, accepted.map(|partition| partition.partition_index).collect())
+                (
+                    (topic.name.clone(), topic.topic_id),
+                    accepted.map(|partition| partition.partition_index).collect(),
+                )
             });
             let topics = topics.collect();
             self.admit_committer(&request.group_id, &committer, topics, tells_missing)
@@ -104,7 +110,7 @@ impl GroupShard {
         &self,
         group_id: &str,
         committer: &Committer<'_>,
-        topics: Vec<(Uuid, Vec<i32>)>,
+        topics: Vec<((String, Uuid), Vec<i32>)>,
         tells_missing: bool,
     ) -> Result<(), ErrorCode> {
         match self.groups.get(group_id) {
@@ -112,9 +118,9 @@ impl GroupShard {
                 if group.validate_offset_commit(committer)? == CommitRule::Any {
                     return Ok(());
                 }
-                for (topic_id, partitions) in topics {
+                for ((topic, topic_id), partitions) in topics {
                     for partition in partitions {
-                        group.validate_partition_commit(committer, topic_id, partition)?;
+                        group.validate_partition_commit(committer, (&topic, topic_id), partition)?;
                     }
                 }
                 Ok(())

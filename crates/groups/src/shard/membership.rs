@@ -7,7 +7,7 @@ use protocol::messages::{
 
 use super::GroupShard;
 use crate::classic::{
-    Parked, empty_group_record, leave_outcome, leave_response, leaving_members, reply_to_join,
+    Parked, empty_group_record, join_response, leave_outcome, leave_response, leaving_members, reply_to_join,
 };
 use crate::effects::{Effects, Reply};
 use crate::event::{Request, RequestContext};
@@ -37,7 +37,12 @@ impl GroupShard {
             if self.joins_consumer_group(&group_id) {
                 return self.join_consumer_group(now_ms, effects, parked, context, &request);
             }
-            self.end_empty_consumer_group(now_ms, effects, &group_id);
+            self.end_empty_group_of_other_kind(now_ms, effects, &group_id);
+            if matches!(self.groups.get(group_id.as_str()), Some(Group::Streams(_))) {
+                let response = join_response("", ErrorCode::InconsistentGroupProtocol);
+                let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
+                return reply_to_join(&mut step, parked, response);
+            }
             let exists = self.groups.contains_key(group_id.as_str());
             if exists || request.member_id.is_empty() {
                 if !exists {
@@ -77,9 +82,11 @@ impl GroupShard {
     }
 
     /// An empty group of another protocol makes way for a classic one.
-    fn end_empty_consumer_group(&mut self, now_ms: i64, effects: &mut Effects, group_id: &str) {
+    fn end_empty_group_of_other_kind(&mut self, now_ms: i64, effects: &mut Effects, group_id: &str) {
         let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
-        if let Some(group @ Group::Consumer(_)) = self.groups.get(group_id) {
+        if let Some(group @ (Group::Consumer(_) | Group::Streams(_))) = self.groups.get(group_id)
+            && group.is_empty()
+        {
             group.write_tombstones(&mut step);
             self.remove_group(group_id);
         }
@@ -116,7 +123,7 @@ impl GroupShard {
                     effects.replies.push((parked.id, reply));
                     return self.enter(&group_id);
                 }
-                None => ErrorCode::UnknownMemberId,
+                Some(Group::Streams(_)) | None => ErrorCode::UnknownMemberId,
             }
         };
         let reply = refuse_request(Request::SyncGroup(request), error, parked.api_version);
@@ -132,7 +139,7 @@ impl GroupShard {
         let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
         let error = match self.groups.get_mut(request.group_id.as_str()) {
             _ if request.group_id.is_empty() => ErrorCode::InvalidGroupId,
-            None => ErrorCode::UnknownMemberId,
+            Some(Group::Streams(_)) | None => ErrorCode::UnknownMemberId,
             Some(Group::Classic(group)) => group.heartbeat(now_ms, request),
             Some(Group::Consumer(group)) => {
                 group.classic_heartbeat(&mut step, request).err().unwrap_or(ErrorCode::None)
@@ -156,7 +163,7 @@ impl GroupShard {
         let leaving = leaving_members(request, api_version);
         let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
         let members = match self.groups.get_mut(group_id.as_str()) {
-            None => {
+            Some(Group::Streams(_)) | None => {
                 let unknown = |identity| leave_outcome(identity, ErrorCode::UnknownMemberId);
                 leaving.into_iter().map(unknown).collect()
             }

@@ -13,5 +13,6 @@ mod rebalance;
 mod records;
 mod replay;
 mod static_members;
+mod streams;
 mod sync;
 mod transactions;

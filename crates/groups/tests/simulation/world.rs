@@ -382,6 +382,9 @@ fn assert_encodable(reply: &Reply, api_version: i16) {
             ConsumerGroupDescribeResponse { groups, ..ConsumerGroupDescribeResponse::default() }
                 .encode(&mut writer, api_version)
         }
+        Reply::StreamsGroupHeartbeat(..) | Reply::StreamsGroupDescribe(_) => {
+            panic!("nobody asked for {reply:?}")
+        }
         Reply::OffsetCommit(response) => response.encode(&mut writer, api_version),
         Reply::TxnOffsetCommit(response) => response.encode(&mut writer, api_version),
         Reply::OffsetFetch(group) => {

@@ -1,0 +1,35 @@
+//! Members of the consumer and of the classic protocol in one group, a coordinator that fails, an unreliable network: no
+//! partition has two owners in one epoch, and everybody gets along in the end.
+//!
+//! `GROUPS_SIMULATION_SEED` runs one seed, `GROUPS_SIMULATION_SEEDS` as many from 0 on.
+
+#[path = "../rules/cluster.rs"]
+mod cluster;
+mod coordinator;
+mod member;
+mod random;
+mod world;
+
+use world::{Tally, World};
+
+fn number_from(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn no_partition_has_two_owners_in_one_epoch_and_every_group_converges() {
+    let seeds = match number_from("GROUPS_SIMULATION_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number_from("GROUPS_SIMULATION_SEEDS").unwrap_or(40),
+    };
+    let mut tally = Tally::default();
+    for seed in seeds {
+        println!("seed {seed}");
+        World::run(seed, &mut tally);
+    }
+    println!("{tally:?}");
+    assert!(
+        tally.claims > 0 && tally.failures > 0 && tally.fenced > 0 && tally.classic_claims > 0,
+        "{tally:?}"
+    );
+}
