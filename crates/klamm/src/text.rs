@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stdout};
 
 pub mod calendar;
+pub mod progress;
 
 /// Cells padded to widths, parted by single spaces; the last one is not padded when its width is 0.
 pub fn columns(cells: &[&str], widths: &[usize]) -> String {

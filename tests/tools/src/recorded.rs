@@ -4,6 +4,7 @@
 //! `UPDATE=kafka cargo test -p tool-tests recorded` records anew. Ids, times and ports are masked; lines are compared in any
 //! order, because Java's tools print what their hash tables give.
 
+mod dumped;
 mod masking;
 mod player;
 mod scenario;

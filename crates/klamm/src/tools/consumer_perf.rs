@@ -94,6 +94,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         let mut progress = Progress { started, started_ms, join_ms, bytes: 0, count: 0 };
         let mut reported = (Instant::now(), 0, 0);
         let mut last = Instant::now();
+        let mut bar = crate::text::progress::Progress::new("reading", wanted);
         while progress.count < wanted && last.elapsed() < patience {
             let came = fetcher.poll(100).await?;
             if !came.is_empty() {
@@ -104,11 +105,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
                 progress.bytes += (length(&fetched.record.key) + length(&fetched.record.value)) as u64;
                 progress.count += 1;
             }
+            bar.advance(progress.count);
             if detailed && reported.0.elapsed() >= interval {
                 print_window(&progress, &reported, pattern);
                 reported = (Instant::now(), progress.bytes, progress.count);
             }
         }
+        drop(bar);
         if progress.count < wanted {
             println!(
                 "WARNING: Exiting before consuming the expected number of messages: timeout ({} ms) exceeded. You can use \

@@ -11,6 +11,7 @@ use rand::RngExt;
 
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, long, text};
 use crate::text::java_fixed;
+use crate::text::progress::Progress;
 
 use super::console_producer::pairs;
 use super::java_errors;
@@ -279,6 +280,7 @@ async fn send_all(producer: &Producer, plan: &Plan, payload: &Payload) -> Result
         producer.init_transactions().await?;
     }
     let started = Instant::now();
+    let mut progress = Progress::new("sending", plan.count);
     for index in 0..plan.count {
         if let Some(duration) = plan.transaction {
             let is_over = transaction.as_ref().is_some_and(|(_, begun)| begun.elapsed() >= duration);
@@ -302,6 +304,7 @@ async fn send_all(producer: &Producer, plan: &Plan, payload: &Payload) -> Result
         };
         flight.underway.push_back((sent, size, index, delivery));
         flight.land().await?;
+        progress.advance(index + 1);
         if plan.throughput > 0.0 {
             let due = Duration::from_secs_f64((index + 1) as f64 / plan.throughput);
             let early = due.saturating_sub(started.elapsed());
@@ -321,6 +324,7 @@ async fn send_all(producer: &Producer, plan: &Plan, payload: &Payload) -> Result
     if let Some((open, _)) = transaction {
         open.commit().await.map_err(|(_, error)| error)?;
     }
+    drop(progress);
     flight.whole.print_total();
     if let Some(mut steady) = flight.steady {
         steady.print_total();

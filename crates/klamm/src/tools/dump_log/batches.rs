@@ -9,6 +9,7 @@ use records::{Batch, BatchHeader, Codec, ControlRecordType, EndTransactionMarker
 
 use crate::command_line::Failure;
 use crate::record_json;
+use crate::text::progress::Progress;
 
 use super::decoders::Decoder;
 use super::{Findings, base_offset, unreadable};
@@ -83,6 +84,7 @@ pub fn dump(
     let mut valid_bytes = 0;
     let mut last_offset = None;
     let mut gaps = Vec::new();
+    let mut progress = Progress::new("reading", file.end);
     while let Some(batch) = file.next()? {
         print_batch(&mut out, &batch, valid_bytes)?;
         if limits.is_deep {
@@ -99,7 +101,9 @@ pub fn dump(
             }
         }
         valid_bytes = file.position;
+        progress.advance(valid_bytes);
     }
+    drop(progress);
     let trailing = file.end - valid_bytes;
     if trailing > 0 && limits.max_bytes.is_none_or(|bytes| bytes == i32::MAX) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
