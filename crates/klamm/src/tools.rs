@@ -192,7 +192,8 @@ fn run(tool: &'static Tool, words: &[String]) -> u8 {
         // Tools with verbs and our own answer a question; joptsimple's tools treat it as a mistake.
         if is_argparse || tool.classes.is_empty() {
             print!("{}", shows_help(words));
-            return 0;
+            // Most of Kafka's tools of this kind end like a mistake after their help.
+            return u8::from(is_argparse && !tool.classes.is_empty() && tool.name != "storage");
         }
         eprintln!("{}", tool.about);
         eprint!("{}", shows_help(words));

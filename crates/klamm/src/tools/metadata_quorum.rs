@@ -94,7 +94,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
                 Failure::refused(format!("Failed to parse --controller-directory-id: {text}"))
             })?;
             if !arguments.has("dry-run") {
-                admin.remove_raft_voter(id, directory).await?;
+                admin.remove_raft_voter(id, directory).await.map_err(|error| full(&error))?;
             }
             let what = if arguments.has("dry-run") { "DRY RUN of removing " } else { "Removed " };
             println!("{what} KRaft controller {id} with directory id {directory}");
@@ -102,6 +102,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         _ => add(&admin, &own, arguments.has("dry-run")).await,
     })
+}
+
+fn full(error: &klamm_client::ClientError) -> Failure {
+    Failure::refused(super::java_errors::full(error))
 }
 
 /// Adds the controller whose properties file was given.
@@ -147,7 +151,7 @@ async fn add(admin: &Admin, properties: &config::Properties, is_dry: bool) -> Re
     let endpoints: Vec<_> =
         listeners.iter().map(|(name, host, port)| format!("{name}://{host}:{port}")).collect();
     if !is_dry {
-        admin.add_raft_voter(id, directory_id, listeners).await?;
+        admin.add_raft_voter(id, directory_id, listeners).await.map_err(|error| full(&error))?;
     }
     println!(
         "{} controller {id} with directory id {directory_id} and endpoints: {}",
@@ -208,8 +212,6 @@ fn replicas(states: &[ReplicaState], quorum: &DescribeQuorumResponse) -> String 
         let mut text = format!("{{\"id\": {}", state.replica_id);
         if state.replica_directory_id != Uuid::ZERO {
             text += &format!(", \"directoryId\": \"{}\"", state.replica_directory_id);
-        } else {
-            text += ", \"directoryId\": null";
         }
         let node = quorum.nodes.iter().find(|node| node.node_id == state.replica_id);
         if let Some(node) = node.filter(|node| !node.listeners.is_empty()) {

@@ -3,7 +3,7 @@
 mod hanging;
 
 use klamm_client::admin::AbortTransaction;
-use klamm_client::{Admin, ClientError, TopicPartition};
+use klamm_client::{Admin, ClientError, ErrorCode, TopicPartition};
 use serde_json::{Value, json};
 
 use crate::command_line::{Arguments, Failure, Grammar, Refusals, Tool, Verb, integer, long, text};
@@ -158,6 +158,13 @@ async fn describe(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
     let id = arguments.required("transactional-id")?;
     let described = admin.describe_transaction(id).await;
     let (coordinator, transaction) = described.map_err(|error| {
+        if error.code() == Some(ErrorCode::TransactionalIdNotFound) {
+            return Failure::refused(format!(
+                "Failed to describe transaction state of transactional-id `{id}`: DescribeTransactions request for \
+                 transactionalId `{id}` failed because the ID could not be found. Enable debug logging for additional \
+                 detail."
+            ));
+        }
         failed(&format!("Failed to describe transaction state of transactional-id `{id}`"), &error)
     })?;
     let start = transaction.transaction_start_time_ms;

@@ -1,4 +1,5 @@
-//! Scenario files: `$` a command, `<` its input, `=` a file, `~` why the next command's output differs, `#` a comment.
+//! Scenario files: `$` a command, `<` its input, `=` a file, `#` a comment, `~` why the next command's output differs (`~ !`: it is
+//! not compared at all).
 
 use anyhow::{Context, Result, bail};
 
