@@ -256,6 +256,14 @@ impl Segment {
         Ok(())
     }
 
+    /// Lets go of what can be loaded from the index files again.
+    pub(crate) fn release_indexes(&self) {
+        let mut state = self.indexes.lock();
+        let is_on_file =
+            |indexes: &Box<Indexes>| indexes.offsets.pending() == 0 && indexes.times.pending() == 0;
+        state.loaded.take_if(|indexes| is_on_file(indexes));
+    }
+
     /// Entries in the fuller of the two indexes, for the decision to roll.
     pub(crate) fn index_entries(self: &Arc<Self>, place: &Place) -> io::Result<(u32, u32)> {
         let mut state = self.indexes.lock();

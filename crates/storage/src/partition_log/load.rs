@@ -168,6 +168,7 @@ impl PartitionLog {
         log.drop_stray_snapshots(&mut state, reindex_from)?;
         log.rebuild_producers(&mut state, log.log_end_offset().min(reindex_from), reindex_from, now_ms)?;
         *log.state.lock() = state;
+        log.segments().iter().for_each(|segment| segment.release_indexes());
         log.saved_recovery_point.store(known.recovery_point, Ordering::Release);
         let log = Arc::new(log);
         if log.synced_end_offset() < log.log_end_offset() {
