@@ -79,7 +79,7 @@ pub fn fetch(address: &str, topic: &str, max_bytes: usize, duration: Duration) -
         connection.send(&mut frame, 1)?;
         let (bytes, next) = fetched(connection.receive()?)?;
         ensure!(offset > 0 || next.is_some(), "{topic} is empty: produce into it first");
-        // At the end nothing more comes within the wait: begin again.
+        // At the end nothing comes: begin again.
         offset = next.unwrap_or(0);
         outcome.requests += 1;
         outcome.bytes += bytes as u64;

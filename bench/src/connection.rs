@@ -194,7 +194,7 @@ pub fn fetch_frame(topic: &str, partition: i32, offset: i64, max_bytes: i32) -> 
     };
     let topic = FetchTopic { topic: topic.to_string(), partitions: vec![partition], ..Default::default() };
     let request =
-        FetchRequest { max_wait_ms: 500, min_bytes: 1, max_bytes, topics: vec![topic], ..Default::default() };
+        FetchRequest { max_wait_ms: 0, min_bytes: 1, max_bytes, topics: vec![topic], ..Default::default() };
     encode(FETCH_VERSION, &request)
 }
 

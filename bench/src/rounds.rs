@@ -125,7 +125,11 @@ const WORKLOADS: &[Workload] = &[
     },
 ];
 
-/// The topic that is fetched: a second's worth of 16 KiB batches.
+/// What the topic that is fetched is filled with.
+const FILL: &[&str] = &["produce", "--batch-bytes", "65536"];
+const FILL_SECONDS: f64 = 1.0;
+
+/// The topic that is fetched.
 const FETCHED: &str = "fetched";
 
 /// The records' timestamps are years old: time must not take what is still to be fetched.
@@ -187,7 +191,6 @@ fn turn(kind: &Kind, options: &Options, record: &mut dyn FnMut(&str, &'static st
     let mut connection = Connection::open(&server.address)?;
     connection.create_topic("warm", 1, KEPT)?;
     connection.create_topic(FETCHED, 1, KEPT)?;
-    load(&server, FETCHED, &["produce", "--batch-bytes", "16384"], 1.0)?;
     let warm_up = match kind {
         Kind::Klamm { .. } => options.warm_up / NATIVE_NEEDS_ONE_IN,
         Kind::Kafka { .. } => options.warm_up,
@@ -196,6 +199,9 @@ fn turn(kind: &Kind, options: &Options, record: &mut dyn FnMut(&str, &'static st
     for arguments in WARM_UP {
         let topic = if is_fetch(arguments) { FETCHED } else { "warm" };
         load(&server, topic, arguments, part)?;
+        if topic == "warm" {
+            load(&server, FETCHED, FILL, FILL_SECONDS)?;
+        }
     }
     for (index, workload) in WORKLOADS.iter().enumerate() {
         if options.only.as_ref().is_some_and(|only| !workload.name.contains(only.as_str())) {
@@ -228,6 +234,8 @@ fn figures(workload: &Workload, outcome: &Outcome, cpu: f64) -> Vec<Figure> {
 
 /// Runs the generator on the other core; its outcome, and the CPU seconds that the server used meanwhile.
 fn load(server: &Server, topic: &str, arguments: &[&str], seconds: f64) -> Result<(Outcome, f64)> {
+    // What earlier loads have left to the page cache is written back now, not on this one's account.
+    rustix::fs::sync();
     let before = server.cpu_seconds()?;
     let mut command: Command = pinned(&std::env::current_exe()?, LOAD_CORE);
     command.arg("load").args(arguments);
