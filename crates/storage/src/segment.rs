@@ -259,9 +259,7 @@ impl Segment {
     /// Lets go of what can be loaded from the index files again.
     pub(crate) fn release_indexes(&self) {
         let mut state = self.indexes.lock();
-        let is_on_file =
-            |indexes: &Box<Indexes>| indexes.offsets.pending() == 0 && indexes.times.pending() == 0;
-        state.loaded.take_if(|indexes| is_on_file(indexes));
+        state.loaded.take_if(|indexes| indexes.offsets.pending() == 0 && indexes.times.pending() == 0);
     }
 
     /// Entries in the fuller of the two indexes, for the decision to roll.
