@@ -46,6 +46,24 @@ pub fn ask(key: ApiKey, world: &World<'_>) -> Vec<String> {
         ApiKey::DeleteGroups => {
             world.ask(|_| DeleteGroupsRequest { groups_names: groups.clone(), ..Default::default() })
         }
+        ApiKey::ConsumerGroupHeartbeat => world.ask(|_| ConsumerGroupHeartbeatRequest {
+            group_id: "nobody".to_owned(),
+            member_id: "member".to_owned(),
+            member_epoch: 1,
+            ..Default::default()
+        }),
+        ApiKey::ConsumerGroupDescribe => {
+            world.ask(|_| ConsumerGroupDescribeRequest { group_ids: groups.clone(), ..Default::default() })
+        }
+        ApiKey::StreamsGroupHeartbeat => world.ask(|_| StreamsGroupHeartbeatRequest {
+            group_id: "nobody".to_owned(),
+            member_id: "member".to_owned(),
+            member_epoch: 1,
+            ..Default::default()
+        }),
+        ApiKey::StreamsGroupDescribe => {
+            world.ask(|_| StreamsGroupDescribeRequest { group_ids: groups.clone(), ..Default::default() })
+        }
         other => vec![format!("{other} is served, and no question for it stands here")],
     }
 }

@@ -63,13 +63,18 @@ fn show(response: &ApiVersionsResponse) -> String {
         lines.push(format!("api {} {name}: {} to {}", api.api_key, api.min_version, api.max_version));
     }
     lines.push(format!("throttle_time_ms: {}", response.throttle_time_ms));
-    for feature in &response.supported_features {
-        lines.push(format!("supported {}: {} to {}", feature.name, feature.min_version, feature.max_version));
-    }
+    // Kafka lists features in the order of a hash map.
+    let mut features: Vec<String> = Vec::new();
     for feature in &response.finalized_features {
         let (low, high) = (feature.min_version_level, feature.max_version_level);
-        lines.push(format!("finalized {}: {low} to {high}", feature.name));
+        features.push(format!("finalized {}: {low} to {high}", feature.name));
     }
+    for feature in &response.supported_features {
+        features
+            .push(format!("supported {}: {} to {}", feature.name, feature.min_version, feature.max_version));
+    }
+    features.sort();
+    lines.extend(features);
     lines.push(format!("zk_migration_ready: {}", response.zk_migration_ready));
     lines.join("\n")
 }
