@@ -37,6 +37,7 @@ mod streams_groups;
 mod topic_filter;
 mod topics;
 mod transactions;
+mod verifiable_consumer;
 mod verifiable_producer;
 
 use std::path::Path;
@@ -74,6 +75,7 @@ pub const ALL: &[&Tool] = &[
     &consumer_perf::TOOL,
     &e2e_latency::TOOL,
     &verifiable_producer::TOOL,
+    &verifiable_consumer::TOOL,
     &server_start::START,
     &server_start::STOP,
     &storage::TOOL,

@@ -1,5 +1,6 @@
 //! `kafka-console-consumer`: records of topics on standard output.
 
+mod member;
 mod source;
 
 use std::io::{BufWriter, Write, stdout};
@@ -80,6 +81,16 @@ struct Request {
     patience: Option<Duration>,
 }
 
+impl Request {
+    /// Kafka's word for the isolation level.
+    fn isolation_name(&self) -> &'static str {
+        match self.isolation {
+            IsolationLevel::ReadUncommitted => "read_uncommitted",
+            IsolationLevel::ReadCommitted => "read_committed",
+        }
+    }
+}
+
 /// Offsets that stand for places, as ListOffsets numbers them.
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -107,7 +118,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
         }
         out.flush()?;
-        source.close().await
+        source.close().await;
+        Ok(())
     });
     if arguments.has("enable-systest-events") {
         println!("shutdown_complete");

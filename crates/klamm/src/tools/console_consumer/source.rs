@@ -10,21 +10,22 @@ use regex::Regex;
 use crate::command_line::Failure;
 use crate::tools::fetching::{Fetched, Fetcher};
 
+use super::member::Member;
 use super::{EARLIEST, LATEST, Request, failed};
 
 /// An open reader.
-pub struct Source {
-    fetcher: Fetcher,
-    has_more: bool,
+pub enum Source {
+    /// Partitions of its own.
+    Alone(Fetcher),
+    /// A group's share.
+    Member(Member),
 }
 
 impl Source {
-    /// Finds the partitions and where to begin.
+    /// Finds the partitions and where to begin, or joins the group.
     pub async fn open(request: &Request) -> Result<Self, Failure> {
-        if let Some(group) = &request.group {
-            return Err(Failure::bare(format!(
-                "This build reads without groups only: leave --group {group} out"
-            )));
+        if request.group.is_some() {
+            return Ok(Self::Member(Member::join(request)?));
         }
         let config = ClientConfig::from_properties(&request.properties).map_err(|error| failed(&error))?;
         let client = Client::unconnected(config).map_err(|error| failed(&error))?;
@@ -43,24 +44,30 @@ impl Source {
                 Fetcher::at(admin, request.isolation, positions)
             }
         };
-        Ok(Self { fetcher, has_more: false })
+        Ok(Self::Alone(fetcher))
     }
 
     /// Whether the next record has to be asked for.
     pub fn would_wait(&self) -> bool {
-        !self.has_more
+        match self {
+            Self::Alone(fetcher) => !fetcher.has_waiting(),
+            Self::Member(member) => !member.has_waiting(),
+        }
     }
 
     /// The next record; `None` when none came in time.
     pub async fn next(&mut self, patience: Option<Duration>) -> Result<Option<Fetched>, Failure> {
-        let fetched = self.fetcher.next(patience).await.map_err(|error| failed(&error))?;
-        self.has_more = self.fetcher.has_waiting();
-        Ok(fetched)
+        match self {
+            Self::Alone(fetcher) => fetcher.next(patience).await.map_err(|error| failed(&error)),
+            Self::Member(member) => member.next(patience).await,
+        }
     }
 
     /// Leaves.
-    pub async fn close(self) -> Result<(), Failure> {
-        Ok(())
+    pub async fn close(self) {
+        if let Self::Member(member) = self {
+            member.close().await;
+        }
     }
 }
 
