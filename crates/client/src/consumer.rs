@@ -232,10 +232,10 @@ impl Consumer {
             }
         }
         let shared = &self.handle.shared;
-        if shared.config.enable_auto_commit && shared.group.is_some() {
-            if let Err(error) = shared.commit_positions(false).await {
-                tracing::warn!(%error, "positions were not committed at the end");
-            }
+        if shared.config.enable_auto_commit
+            && let Err(error) = shared.commit_positions(false).await
+        {
+            tracing::warn!(%error, "positions were not committed at the end");
         }
         shared.client.release_lane(shared.fetch_lane);
         shared.client.release_lane(shared.group_lane);

@@ -62,7 +62,7 @@ pub enum ClientError {
         reason: String,
     },
     /// A broker's answer is an error code.
-    #[error("{}{api}: {code}: {}{}", place(topic_partition.as_ref()), message.as_deref().unwrap_or(code.message()), asked(broker.as_deref()))]
+    #[error("{}{api}: {code}: {}{}", place(topic_partition.as_deref()), message.as_deref().unwrap_or(code.message()), asked(broker.as_deref()))]
     Refused {
         /// Kafka's error code.
         code: ErrorCode,
@@ -177,7 +177,7 @@ fn cause(last: Option<&ClientError>) -> String {
     last.map(|last| format!("; last: {last}")).unwrap_or_default()
 }
 
-fn place(topic_partition: Option<&Box<TopicPartition>>) -> String {
+fn place(topic_partition: Option<&TopicPartition>) -> String {
     match topic_partition {
         Some(named) if named.partition < 0 => format!("{}: ", named.topic),
         Some(named) => format!("{named}: "),

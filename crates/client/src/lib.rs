@@ -33,6 +33,7 @@ mod metadata;
 mod pool;
 mod producer;
 mod routing;
+mod share;
 mod topic_partition;
 mod transport;
 
@@ -57,5 +58,6 @@ pub use protocol;
 pub use protocol::{CoordinatorType, ErrorCode, Uuid};
 pub use records;
 pub use settings::{ClientConfig, RecoveryStrategy, read_properties};
+pub use share::{Acknowledgement, AcknowledgementMode, ShareConsumer, ShareConsumerConfig};
 pub use topic_partition::TopicPartition;
 pub use transport::{BoxedStream, ByteStream, Connecting, TcpTransport, Transport};

@@ -268,11 +268,10 @@ impl GroupMember {
         let response = client.send_to_coordinator_with(kind, &self.group, request, options).await?;
         let api = ApiKey::ConsumerGroupHeartbeat;
         let checked = ClientError::check(api, response.error_code, response.error_message.as_deref());
-        checked.map_err(|error| {
-            if Client::is_coordinator_moved(&error) {
+        checked.inspect_err(|error| {
+            if Client::is_coordinator_moved(error) {
                 client.forget_coordinator(kind, &self.group);
             }
-            error
         })?;
         Ok(response)
     }

@@ -171,6 +171,19 @@ mod tests {
     }
 
     #[test]
+    fn ten_thousand_keys_go_where_java_sends_them() {
+        // The digest of partitions and hashes that kafka-clients 4.4.0 gave for these keys.
+        let mut digest = 0_i64;
+        let mut add = |number: i32| digest = digest.wrapping_mul(31).wrapping_add(i64::from(number));
+        for index in 0..10_000 {
+            let key = format!("key-{index}-{}", "x".repeat(index % 37));
+            add(partition_for_key(key.as_bytes(), 97));
+            add(murmur2(key.as_bytes()));
+        }
+        assert_eq!(digest, -6_796_577_720_033_312_985);
+    }
+
+    #[test]
     fn a_partition_is_kept_until_a_batch_is_full() {
         let topic = topic(&[Some(1), Some(1), Some(1)]);
         let choice = Choice { topic: &topic, queue_lengths: &|_| 0, is_adaptive: true, batch_size: 100 };

@@ -252,7 +252,7 @@ async fn exactly_once(bench: Bench) -> Result<()> {
         let transaction = producer.begin().await?;
         for record in &records {
             let value = record.value.clone().context("it has one")?;
-            let _ = transaction.enqueue(ProducerRecord::to(target.as_str()).value(value)).await?;
+            let _delivery = transaction.enqueue(ProducerRecord::to(target.as_str()).value(value)).await?;
         }
         let group = consumer.group_metadata().context("it has a group")?;
         transaction.send_offsets(consumer.positions(), &group).await?;

@@ -5,12 +5,13 @@ mod consumer;
 mod groups;
 mod producer;
 mod scenario;
+mod share;
 
 use anyhow::{Result, ensure};
 use scenario::{Outcome, Scenario, Served};
 
 const SCENARIOS: &[&[Scenario]] =
-    &[cluster::SCENARIOS, producer::SCENARIOS, consumer::SCENARIOS, groups::SCENARIOS];
+    &[cluster::SCENARIOS, producer::SCENARIOS, consumer::SCENARIOS, groups::SCENARIOS, share::SCENARIOS];
 
 #[test]
 fn every_scenario_passes() -> Result<()> {

@@ -205,7 +205,7 @@ async fn round_robin(bench: Bench) -> Result<()> {
     let config = ProducerConfig::new().partitioning(Partitioning::RoundRobin);
     let producer = producer(&bench, config)?;
     for _ in 0..30 {
-        let _ = producer.enqueue(ProducerRecord::to(topic.as_str()).key("same").value("v")).await?;
+        let _delivery = producer.enqueue(ProducerRecord::to(topic.as_str()).key("same").value("v")).await?;
     }
     producer.close(Duration::from_secs(10)).await;
     for partition in 0..3 {
@@ -261,7 +261,7 @@ async fn close(bench: Bench) -> Result<()> {
     let producer = producer(&bench, ProducerConfig::new().linger_ms(5_000))?;
     let clone = producer.clone();
     for index in 0..100 {
-        let _ = producer.enqueue(ProducerRecord::to(topic.as_str()).value(index.to_string())).await?;
+        let _delivery = producer.enqueue(ProducerRecord::to(topic.as_str()).value(index.to_string())).await?;
     }
     producer.close(Duration::from_secs(10)).await;
     ensure!(values(&bench, &topic, 0, false).await?.len() == 100);
