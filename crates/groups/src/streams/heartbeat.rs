@@ -198,7 +198,7 @@ impl StreamsGroup {
         needs_assignment: bool,
     ) {
         let topics = topology::required_topics(&topology);
-        let metadata_hash = step.cluster.metadata_hash(topics.into_iter());
+        let metadata_hash = step.cluster.metadata_hash(topics);
         let validated = if configured.is_ready() { topology.epoch } else { -1 };
         let configs = self.assignment_configs(step);
         if self.topology.is_none() {

@@ -54,9 +54,9 @@ fn validate_join(request: &StreamsGroupHeartbeatRequest) -> Result<(), Refusal> 
 }
 
 fn validate_topology(topology: &Topology) -> Result<(), Refusal> {
-    let changelogs =
+    let mut changelogs =
         topology.subtopologies.iter().flat_map(|subtopology| &subtopology.state_changelog_topics);
-    for topic in changelogs.filter(|topic| topic.partitions != 0) {
+    if let Some(topic) = changelogs.find(|topic| topic.partitions != 0) {
         let (name, partitions) = (&topic.name, topic.partitions);
         let message = format!(
             "Changelog topic {name} must have an undefined partition count, but it is set to {partitions}."
