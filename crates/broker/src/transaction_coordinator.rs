@@ -29,6 +29,10 @@ const RETRY_BACKOFF: Duration = Duration::from_millis(50);
 /// Asks the shard of `transactional_id`; a producer id is handed out if the answer needs one. `request` is made anew for
 /// that, with the id.
 pub async fn ask(broker: &Broker, transactional_id: &str, request: impl Fn(Option<i64>) -> Request) -> Reply {
+    if transactional_id.is_empty() {
+        // Whether or not there is a coordinator.
+        return request(None).refused(ErrorCode::InvalidRequest);
+    }
     match broker.transactions.ask(transactional_id, request(None)).await {
         Reply::NeedsProducerId => match broker.producer_ids.next().await {
             Ok(fresh) => broker.transactions.ask(transactional_id, request(Some(fresh))).await,

@@ -90,6 +90,13 @@ fn ask(key: ApiKey, world: &World<'_>) -> Vec<String> {
         | ApiKey::OffsetForLeaderEpoch
         | ApiKey::DeleteRecords
         | ApiKey::InitProducerId
+        | ApiKey::AddPartitionsToTxn
+        | ApiKey::AddOffsetsToTxn
+        | ApiKey::EndTxn
+        | ApiKey::WriteTxnMarkers
+        | ApiKey::TxnOffsetCommit
+        | ApiKey::DescribeTransactions
+        | ApiKey::ListTransactions
         | ApiKey::DescribeProducers => records::ask(key, world),
         ApiKey::Metadata
         | ApiKey::DescribeTopicPartitions

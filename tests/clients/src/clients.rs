@@ -9,6 +9,7 @@ mod kcat;
 mod program;
 mod scenario;
 mod text;
+mod transactions;
 mod verify;
 
 use anyhow::Result;
@@ -46,4 +47,15 @@ fn kafkajs() -> Result<()> {
 #[test]
 fn kcat() -> Result<()> {
     scenario::run(&["kcat"], &kcat::Kcat)
+}
+
+#[test]
+fn transactions_of_java_4_4_0() -> Result<()> {
+    transactions::run(&["java-clients"], &program::java_source("4.4.0", "Transactions.java"))
+}
+
+#[test]
+fn transactions_of_confluent_kafka_python() -> Result<()> {
+    let script = program::python("confluent-kafka", "transactions_confluent.py");
+    transactions::run(&["python-clients"], &script.command)
 }

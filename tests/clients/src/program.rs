@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// A client library behind a program.
 pub struct Program {
     name: String,
-    command: Vec<PathBuf>,
+    pub command: Vec<PathBuf>,
 }
 
 pub fn java(version: &str) -> Program {
@@ -40,6 +40,14 @@ pub fn java(version: &str) -> Program {
         "Client",
     ];
     Program { name: format!("java-{version}"), command: arguments.map(PathBuf::from).to_vec() }
+}
+
+/// A program that is run from its source.
+pub fn java_source(version: &str, source: &str) -> Vec<PathBuf> {
+    let jars = prepared::folder().join(format!("java-{version}/*"));
+    let source = prepared::repository().join("tests/clients/java").join(source);
+    let quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=off";
+    vec!["java".into(), "-Xmx512m".into(), quiet.into(), "-cp".into(), jars, source]
 }
 
 pub fn python(name: &str, script: &str) -> Program {

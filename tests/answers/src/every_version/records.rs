@@ -51,6 +51,29 @@ pub fn ask(key: ApiKey, world: &World<'_>) -> Vec<String> {
             transactional_id: (partition != 0).then(|| name.clone()),
             ..Default::default()
         }),
+        ApiKey::AddPartitionsToTxn => world.ask(|version| AddPartitionsToTxnRequest {
+            v3_and_below_transactional_id: if version < 4 { name.clone() } else { String::new() },
+            ..Default::default()
+        }),
+        ApiKey::AddOffsetsToTxn => world.ask(|_| AddOffsetsToTxnRequest {
+            transactional_id: name.clone(),
+            group_id: name.clone(),
+            ..Default::default()
+        }),
+        ApiKey::EndTxn => {
+            world.ask(|_| EndTxnRequest { transactional_id: name.clone(), ..Default::default() })
+        }
+        ApiKey::WriteTxnMarkers => world.ask(|_| WriteTxnMarkersRequest::default()),
+        ApiKey::TxnOffsetCommit => world.ask(|_| TxnOffsetCommitRequest {
+            transactional_id: name.clone(),
+            group_id: name.clone(),
+            ..Default::default()
+        }),
+        ApiKey::DescribeTransactions => world.ask(|_| DescribeTransactionsRequest {
+            transactional_ids: vec![name.clone()],
+            ..Default::default()
+        }),
+        ApiKey::ListTransactions => world.ask(|_| ListTransactionsRequest::default()),
         _ => world.ask(|_| DescribeProducersRequest {
             topics: vec![describe_producers_request::TopicRequest {
                 name: name.clone(),
