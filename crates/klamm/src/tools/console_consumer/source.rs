@@ -9,6 +9,7 @@ use regex::Regex;
 
 use crate::command_line::Failure;
 use crate::tools::fetching::{Fetched, Fetcher};
+use crate::tools::topic_filter::INTERNAL;
 
 use super::member::Member;
 use super::{EARLIEST, LATEST, Request, failed};
@@ -82,7 +83,11 @@ async fn partitions(admin: &Admin, request: &Request) -> Result<Vec<TopicPartiti
             let pattern = Regex::new(&format!("^(?:{})$", text.replace(',', "|")))
                 .map_err(|_| Failure::bare(format!("{text} is an invalid regex.")))?;
             let topics = admin.list_topics().await.map_err(|error| failed(&error))?;
-            topics.into_iter().map(|topic| topic.name).filter(|name| pattern.is_match(name)).collect()
+            topics
+                .into_iter()
+                .map(|topic| topic.name)
+                .filter(|name| pattern.is_match(name) && !INTERNAL.contains(&name.as_str()))
+                .collect()
         }
     };
     let mut partitions = Vec::new();
