@@ -16,7 +16,7 @@ use crate::group_coordinator::GroupCoordinator;
 use crate::metadata_view::MetadataView;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
-use crate::share_partitions::SharePartitions;
+use crate::share_partitions::{SHARE_VERSION, SharePartitions};
 use crate::topic_creation::TopicCreation;
 use crate::transaction_coordinator::TransactionCoordinator;
 
@@ -64,7 +64,7 @@ impl Broker {
 
     /// Whether the cluster has share groups: `share.version` is finalised.
     pub fn supports_share_groups(&self) -> bool {
-        self.metadata.image().features.level("share.version") >= 1
+        self.metadata.image().features.level(SHARE_VERSION) >= 1
     }
 
     /// Whether `listener` advertises no address of its own.

@@ -7,6 +7,7 @@ mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
+mod alter_share_group_offsets;
 mod alter_user_scram_credentials;
 pub(crate) mod api_versions;
 mod consumer_group_describe;
@@ -17,6 +18,7 @@ mod create_topics;
 mod delete_acls;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_offsets;
 mod delete_share_group_state;
 mod delete_topics;
 mod describe_acls;
@@ -27,6 +29,7 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
+mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod describe_user_scram_credentials;
@@ -55,6 +58,8 @@ mod read_share_group_state;
 mod read_share_group_state_summary;
 mod share_acknowledge;
 pub(crate) mod share_fetch;
+mod share_group_describe;
+mod share_group_heartbeat;
 mod streams_group_describe;
 mod streams_group_heartbeat;
 mod sync_group;
@@ -91,6 +96,7 @@ served! {
     AlterClientQuotas => alter_client_quotas,
     AlterConfigs => alter_configs,
     AlterPartitionReassignments => alter_partition_reassignments,
+    AlterShareGroupOffsets => alter_share_group_offsets,
     AlterUserScramCredentials => alter_user_scram_credentials,
     ConsumerGroupDescribe => consumer_group_describe,
     ConsumerGroupHeartbeat => consumer_group_heartbeat,
@@ -100,6 +106,7 @@ served! {
     DeleteAcls => delete_acls,
     DeleteGroups => delete_groups,
     DeleteRecords => delete_records,
+    DeleteShareGroupOffsets => delete_share_group_offsets,
     DeleteShareGroupState => delete_share_group_state,
     DeleteTopics => delete_topics,
     DescribeAcls => describe_acls,
@@ -110,6 +117,7 @@ served! {
     DescribeLogDirs => describe_log_dirs,
     DescribeProducers => describe_producers,
     DescribeQuorum => describe_quorum,
+    DescribeShareGroupOffsets => describe_share_group_offsets,
     DescribeTopicPartitions => describe_topic_partitions,
     DescribeTransactions => describe_transactions,
     DescribeUserScramCredentials => describe_user_scram_credentials,
@@ -137,6 +145,8 @@ served! {
     ReadShareGroupStateSummary => read_share_group_state_summary,
     ShareAcknowledge => share_acknowledge,
     ShareFetch => share_fetch,
+    ShareGroupDescribe => share_group_describe,
+    ShareGroupHeartbeat => share_group_heartbeat,
     StreamsGroupDescribe => streams_group_describe,
     StreamsGroupHeartbeat => streams_group_heartbeat,
     SyncGroup => sync_group,

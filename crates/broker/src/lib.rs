@@ -29,6 +29,7 @@ mod producer_ids;
 mod settings;
 mod share_acknowledgements;
 mod share_coordinator;
+mod share_groups;
 mod share_partitions;
 mod share_state_request;
 mod topic_creation;

@@ -38,6 +38,7 @@ use crate::metadata_view::MetadataView;
 use crate::producer_ids::ProducerIds;
 use crate::settings;
 use crate::share_coordinator::{self, ShareState, share_coordinator};
+use crate::share_groups;
 use crate::share_partitions::SharePartitions;
 use crate::topic_creation::TopicCreation;
 use crate::transaction_coordinator::{self, TRANSACTION_STATE, TransactionCoordinator};
@@ -230,6 +231,8 @@ impl Node {
             let (transactions, acting) = (broker.transactions.clone(), broker.clone());
             core.spawn(move || async move { transactions.run_deadlines().await });
             core.spawn(move || async move { transaction_coordinator::run_actions(acting).await });
+            let grouping = broker.clone();
+            core.spawn(move || async move { share_groups::run_actions(grouping).await });
             core.spawn(move || async move { lifecycle.run(epoch, told).await });
             core.spawn(move || async move { give_up_failed_directories(&failing, failures).await });
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use config::{BrokerConfig, Properties, TopicConfig};
 use groups::{
     BoundedSetting, ConsumerGroupConfig, GroupCoordinatorConfig, GroupShardConfig, MigrationPolicy,
-    StreamsGroupConfig,
+    ShareGroupConfig, StreamsGroupConfig,
 };
 use metadata::MetadataImage;
 use network::{BoundListener, DescriptorShares, ListenerSettings, ServerSettings};
@@ -193,8 +193,33 @@ pub fn groups(config: &BrokerConfig) -> GroupCoordinatorConfig {
         offsets_retention_check_interval_ms: groups.offsets_retention_check_interval_ms,
         max_batch_bytes: positive(config.log.message_max_bytes),
         consumer: consumer_groups(config),
+        share: share_groups(config),
         streams: streams_groups(config),
         ..GroupCoordinatorConfig::default()
+    }
+}
+
+fn share_groups(config: &BrokerConfig) -> ShareGroupConfig {
+    let share = &config.share;
+    let bounded = |default, min, max| BoundedSetting { default, min, max };
+    ShareGroupConfig {
+        max_size: positive(share.group_share_max_size),
+        session_timeout_ms: bounded(
+            share.group_share_session_timeout_ms,
+            share.group_share_min_session_timeout_ms,
+            share.group_share_max_session_timeout_ms,
+        ),
+        heartbeat_interval_ms: bounded(
+            share.group_share_heartbeat_interval_ms,
+            share.group_share_min_heartbeat_interval_ms,
+            share.group_share_max_heartbeat_interval_ms,
+        ),
+        assignment_interval_ms: bounded(
+            share.group_share_assignment_interval_ms,
+            share.group_share_min_assignment_interval_ms,
+            share.group_share_max_assignment_interval_ms,
+        ),
+        initialize_retry_interval_ms: share.group_share_initialize_retry_interval_ms.into(),
     }
 }
 

@@ -73,6 +73,14 @@ impl ShareState {
         self.coordinator.partition_of(coordinator_key)
     }
 
+    /// Creates a topic for dead letters.
+    ///
+    /// # Errors
+    /// The controller's.
+    pub async fn create_dead_letter_topic(&self, name: &str) -> Result<(), ErrorCode> {
+        self.topic_creation.create_dead_letter_topic(name).await
+    }
+
     /// Asks the shard that holds `key`.
     pub async fn ask(&self, key: &SharePartitionKey, request: Request) -> PartitionReply {
         let exists = self.metadata.image().topics.partition(key.topic_id, key.partition).is_some();

@@ -5,6 +5,7 @@
 //! What it wants written down goes to the share coordinator on a task of its own: a member that goes away must not leave a
 //! change half done. Locks that expire are entries of one list that a single task watches.
 
+mod dead_letters;
 mod loading;
 mod log_read;
 mod state;
@@ -32,6 +33,11 @@ use crate::partitions::Partitions;
 use crate::share_coordinator::ShareState;
 
 pub use log_read::SharedRead;
+
+/// The feature that stands for share groups.
+pub const SHARE_VERSION: &str = "share.version";
+/// The level of [`SHARE_VERSION`] from which on there are dead-letter topics (KIP-1191).
+const DEAD_LETTERS_LEVEL: i16 = 2;
 
 /// One partition as one group shares it.
 pub struct Shared {
@@ -133,7 +139,8 @@ impl SharePartitions {
             delivery_count_limit: i16::try_from(deliveries).unwrap_or(i16::MAX),
             max_record_locks: locks.into(),
             record_lock_duration_ms: duration_ms.into(),
-            has_dead_letter_topic: false,
+            has_dead_letter_topic: self.metadata.image().features.level(SHARE_VERSION) >= DEAD_LETTERS_LEVEL
+                && !group.errors_deadletterqueue_topic_name.is_empty(),
         }
     }
 

@@ -65,6 +65,29 @@ impl TopicCreation {
         refused
     }
 
+    /// Creates a topic that takes the dead letters of share groups (KIP-1191).
+    ///
+    /// # Errors
+    /// The controller's.
+    pub async fn create_dead_letter_topic(&self, name: &str) -> Result<(), ErrorCode> {
+        let setting = |name: &str, value: &str| CreatableTopicConfig {
+            name: name.to_string(),
+            value: Some(value.to_string()),
+            ..Default::default()
+        };
+        let topic = CreatableTopic {
+            name: name.to_string(),
+            num_partitions: -1,
+            replication_factor: -1,
+            configs: vec![
+                setting("errors.deadletterqueue.group.enable", "true"),
+                setting("message.timestamp.type", "CreateTime"),
+            ],
+            ..Default::default()
+        };
+        self.create(vec![topic]).await.into_values().next().map_or(Ok(()), Err)
+    }
+
     async fn create(&self, topics: Vec<CreatableTopic>) -> BTreeMap<String, ErrorCode> {
         let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
         let request = CreateTopicsRequest { topics, timeout_ms: 30_000, ..Default::default() };

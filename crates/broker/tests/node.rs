@@ -18,3 +18,5 @@ mod harness;
 mod replicas_reported;
 #[path = "node/restarts.rs"]
 mod restarts;
+#[path = "node/share_groups.rs"]
+mod share_groups;

@@ -51,7 +51,7 @@ pub const SUPPORTED: &[SupportedFeature] = &[
     feature("transaction.version", 0, 2, 2, &[7, 7]),
     feature("group.version", 0, 1, 1, &[7]),
     feature(ELIGIBLE_LEADER_REPLICAS_FEATURE, 0, 1, 1, &[23]),
-    feature("share.version", 0, 0, 0, &[7, 7]),
+    feature("share.version", 0, 2, 2, &[7, 7]),
     feature("streams.version", 0, 1, 1, &[7]),
 ];
 

@@ -23,6 +23,8 @@ pub struct GroupCoordinatorConfig {
     pub max_batch_bytes: usize,
     /// Groups of the consumer protocol.
     pub consumer: ConsumerGroupConfig,
+    /// Share groups.
+    pub share: ShareGroupConfig,
     /// Streams groups.
     pub streams: StreamsGroupConfig,
 }
@@ -41,6 +43,7 @@ impl Default for GroupCoordinatorConfig {
             offsets_retention_check_interval_ms: 600_000,
             max_batch_bytes: 1_048_588,
             consumer: ConsumerGroupConfig::default(),
+            share: ShareGroupConfig::default(),
             streams: StreamsGroupConfig::default(),
         }
     }
@@ -143,6 +146,34 @@ impl Default for StreamsGroupConfig {
             initial_rebalance_delay_ms: 3_000,
             acceptable_recovery_lag: 10_000,
             rack_aware_assignment_tags: Vec::new(),
+        }
+    }
+}
+
+/// What a shard needs to know for share groups (KIP-932). Times are milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareGroupConfig {
+    /// `group.share.max.size`: members of one group.
+    pub max_size: usize,
+    /// `group.share.session.timeout.ms`, and the bounds of a group's own.
+    pub session_timeout_ms: BoundedSetting,
+    /// `group.share.heartbeat.interval.ms`, and the bounds of a group's own.
+    pub heartbeat_interval_ms: BoundedSetting,
+    /// `group.share.assignment.interval.ms`, and the bounds of a group's own.
+    pub assignment_interval_ms: BoundedSetting,
+    /// `group.share.initialize.retry.interval.ms`: when states are asked for again that have not come.
+    pub initialize_retry_interval_ms: i64,
+}
+
+impl Default for ShareGroupConfig {
+    /// Kafka 4.4's defaults.
+    fn default() -> Self {
+        Self {
+            max_size: 200,
+            session_timeout_ms: BoundedSetting { default: 45_000, min: 45_000, max: 60_000 },
+            heartbeat_interval_ms: BoundedSetting { default: 5_000, min: 5_000, max: 15_000 },
+            assignment_interval_ms: BoundedSetting { default: 1_000, min: 0, max: 15_000 },
+            initialize_retry_interval_ms: 30_000,
         }
     }
 }

@@ -10,7 +10,7 @@ use protocol::ErrorCode;
 
 use crate::cluster::MetadataUpdate;
 use crate::config::GroupCoordinatorConfig;
-use crate::effects::{Effects, Reply};
+use crate::effects::{Action, Effects, Reply};
 use crate::event::{DeletedTopic, Event, Request, RequestContext};
 use crate::replay::ReplayWarning;
 use crate::shard::GroupShard;
@@ -38,7 +38,7 @@ impl CoordinatorShard for GroupShard {
     type Request = (RequestContext, Request);
     type Reply = Reply;
     type Notice = GroupNotice;
-    type Action = std::convert::Infallible;
+    type Action = Action;
     type ReplayWarning = ReplayWarning;
 
     fn new(config: &GroupShardConfig, max_batch_bytes: usize) -> Self {

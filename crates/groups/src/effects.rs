@@ -14,8 +14,17 @@ use protocol::messages::{
     SyncGroupResponse, TxnOffsetCommitResponse,
 };
 
+use crate::share::{InitializeShareState, ShareReply};
+
+/// What a group shard wants done outside of its partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// States of shared partitions are to be set up with the share coordinator.
+    InitializeShareState(InitializeShareState),
+}
+
 /// What a step of a group shard asks for.
-pub type Effects = coordinator::Effects<Reply>;
+pub type Effects = coordinator::Effects<Reply, Action>;
 
 /// An answer, ready to be encoded at the version its request came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +45,8 @@ pub enum Reply {
     StreamsGroupHeartbeat(StreamsGroupHeartbeatResponse, Vec<CreatableTopic>),
     /// To StreamsGroupDescribe: this shard's part.
     StreamsGroupDescribe(Vec<DescribedStreamsGroup>),
+    /// To a request about share groups.
+    Share(ShareReply),
     /// To OffsetCommit.
     OffsetCommit(OffsetCommitResponse),
     /// To TxnOffsetCommit.

@@ -12,6 +12,7 @@ use protocol::{ErrorCode, Uuid};
 use crate::cluster::MetadataUpdate;
 use crate::effects::Reply;
 use crate::refusal::refuse_request;
+use crate::share::ShareRequest;
 
 /// What a request brings along besides its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub enum Request {
     StreamsGroupHeartbeat(StreamsGroupHeartbeatRequest),
     /// The groups of a StreamsGroupDescribe that belong to this shard.
     StreamsGroupDescribe(Vec<String>),
+    /// Something about share groups.
+    Share(ShareRequest),
     /// OffsetCommit v2-10. From v10 on the caller has put the topic's name beside its id, and for older versions the
     /// topic's id beside its name; topics and partitions that do not exist are taken out and answered by the caller.
     OffsetCommit(OffsetCommitRequest),

@@ -12,6 +12,7 @@ use crate::config::GroupCoordinatorConfig;
 use crate::consumer::ConsumerGroup;
 use crate::effects::Effects;
 use crate::record::group_metadata_tombstone;
+use crate::share::ShareGroup;
 use crate::streams::StreamsGroup;
 
 /// What a group needs while it is stepped.
@@ -57,6 +58,8 @@ pub(crate) enum Group {
     Classic(Box<ClassicGroup>),
     /// A group of the consumer protocol.
     Consumer(Box<ConsumerGroup>),
+    /// A share group.
+    Share(Box<ShareGroup>),
     /// A streams group.
     Streams(Box<StreamsGroup>),
 }
@@ -66,6 +69,7 @@ impl Group {
         match self {
             Self::Classic(group) => &group.group_id,
             Self::Consumer(group) => &group.group_id,
+            Self::Share(group) => &group.group_id,
             Self::Streams(group) => &group.group_id,
         }
     }
@@ -74,6 +78,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.is_empty(),
             Self::Consumer(group) => group.is_empty(),
+            Self::Share(group) => group.is_empty(),
             Self::Streams(group) => group.is_empty(),
         }
     }
@@ -88,6 +93,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.validate_offset_commit(committer).map(|()| CommitRule::Any),
             Self::Consumer(group) => group.validate_offset_commit(committer),
+            Self::Share(_) => Err(ErrorCode::GroupIdNotFound),
             Self::Streams(group) => group.validate_offset_commit(committer),
         }
     }
@@ -102,6 +108,7 @@ impl Group {
         match self {
             Self::Classic(_) => Ok(()),
             Self::Consumer(group) => group.validate_partition_commit(committer, topic_id, partition),
+            Self::Share(_) => Err(ErrorCode::GroupIdNotFound),
             Self::Streams(group) => group.validate_partition_commit(committer, topic, partition),
         }
     }
@@ -115,6 +122,7 @@ impl Group {
         match self {
             Self::Classic(_) => Ok(()),
             Self::Consumer(group) => group.validate_offset_fetch(member_id, member_epoch),
+            Self::Share(_) => Err(ErrorCode::GroupIdNotFound),
             Self::Streams(group) => group.validate_offset_fetch(member_id, member_epoch),
         }
     }
@@ -124,6 +132,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.validate_offset_delete(),
             Self::Consumer(_) | Self::Streams(_) => Ok(()),
+            Self::Share(_) => Err(ErrorCode::GroupIdNotFound),
         }
     }
 
@@ -132,11 +141,18 @@ impl Group {
         if self.is_empty() { Ok(()) } else { Err(ErrorCode::NonEmptyGroup) }
     }
 
+    /// Whether the group goes when it has neither members nor offsets any more; a share group stays until it is deleted.
+    pub(crate) fn goes_by_itself(&self) -> bool {
+        !matches!(self, Self::Share(_))
+    }
+
     /// Whether a member reads this topic, so that its offsets have to stay. In doubt, yes.
     pub(crate) fn is_subscribed_to(&self, topic: &str) -> bool {
         match self {
             Self::Classic(group) => group.is_subscribed_to(topic),
             Self::Consumer(group) => group.is_subscribed_to(topic),
+            // It has no offsets here.
+            Self::Share(_) => true,
             Self::Streams(group) => group.is_subscribed_to(topic),
         }
     }
@@ -145,6 +161,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.offset_expiry(),
             Self::Consumer(_) | Self::Streams(_) => OffsetExpiry::SinceCommit,
+            Self::Share(_) => OffsetExpiry::Never,
         }
     }
 
@@ -153,6 +170,7 @@ impl Group {
         match self {
             Self::Classic(_) => "classic",
             Self::Consumer(_) => "consumer",
+            Self::Share(_) => "share",
             Self::Streams(_) => "streams",
         }
     }
@@ -162,6 +180,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.state.name(),
             Self::Consumer(group) => group.state_name(),
+            Self::Share(group) => group.state_name(),
             Self::Streams(group) => group.state_name(),
         }
     }
@@ -176,6 +195,7 @@ impl Group {
                 ..ListedGroup::default()
             },
             Self::Consumer(group) => group.listed(),
+            Self::Share(group) => group.listed(),
             Self::Streams(group) => group.listed(),
         }
     }
@@ -185,6 +205,7 @@ impl Group {
         match self {
             Self::Classic(group) => step.effects.records.extend(group_metadata_tombstone(&group.group_id)),
             Self::Consumer(group) => group.write_tombstones(step),
+            Self::Share(group) => group.write_tombstones(step),
             Self::Streams(group) => group.write_tombstones(step),
         }
     }
@@ -194,6 +215,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.loaded(step),
             Self::Consumer(group) => group.loaded(step),
+            Self::Share(group) => group.loaded(step),
             Self::Streams(group) => group.loaded(step),
         }
     }
@@ -211,6 +233,11 @@ impl Group {
                 group.timers.wanted_ms = group.next_deadline_ms();
                 classic.map(|classic| Group::Classic(Box::new(classic)))
             }
+            Self::Share(group) => {
+                group.fire_due(step);
+                group.timers.wanted_ms = group.next_deadline_ms();
+                None
+            }
             Self::Streams(group) => {
                 group.fire_due(step);
                 group.timers.wanted_ms = group.next_deadline_ms();
@@ -223,7 +250,7 @@ impl Group {
     pub(crate) fn unload(&mut self, step: &mut Step<'_>) {
         match self {
             Self::Classic(group) => group.answer_all_with_error(step, ErrorCode::NotCoordinator),
-            Self::Consumer(_) | Self::Streams(_) => {}
+            Self::Consumer(_) | Self::Streams(_) | Self::Share(_) => {}
         }
     }
 
@@ -232,6 +259,7 @@ impl Group {
         match self {
             Self::Classic(group) => &mut group.timers,
             Self::Consumer(group) => &mut group.timers,
+            Self::Share(group) => &mut group.timers,
             Self::Streams(group) => &mut group.timers,
         }
     }

@@ -11,6 +11,7 @@
 //! | `classic`   | the classic group protocol (JoinGroup, SyncGroup, Heartbeat, LeaveGroup)          |
 //! | `consumer`  | the consumer group protocol (KIP-848), `assignor` who gets which partitions       |
 //! | `streams`   | streams groups (KIP-1071): topologies and tasks                                  |
+//! | `share`     | share groups (KIP-932): members and assignments; what is shared lies in crate `share` |
 //! | `cluster`   | the metadata that a shard goes by                                                 |
 //! | `offsets`   | committed and pending transactional offsets, their expiry                         |
 //! | `event`     | everything that can happen to a shard                                             |
@@ -34,17 +35,22 @@ mod record;
 mod refusal;
 mod replay;
 mod shard;
+mod share;
 mod streams;
 
 pub use coordinator::coordinator_key_partition;
 
 pub use cluster::MetadataUpdate;
 pub use config::{
-    BoundedSetting, ConsumerGroupConfig, GroupCoordinatorConfig, MigrationPolicy, StreamsGroupConfig,
+    BoundedSetting, ConsumerGroupConfig, GroupCoordinatorConfig, MigrationPolicy, ShareGroupConfig,
+    StreamsGroupConfig,
 };
 pub use coordinator_shard::{GroupNotice, GroupShardConfig};
-pub use effects::{CoordinatorRecord, Effects, Reply, TransactionalWrite};
+pub use effects::{Action, CoordinatorRecord, Effects, Reply, TransactionalWrite};
 pub use event::{DeletedTopic, Event, Request, RequestContext, RequestId};
 pub use offsets::fetch::{offset_fetch_request_groups, offset_fetch_response};
 pub use replay::{RecordPosition, ReplayWarning};
 pub use shard::GroupShard;
+pub use share::{
+    InitializeShareState, ShareReply, ShareRequest, ShareTopicPartitions, StartOffset, TopicStateToDelete,
+};

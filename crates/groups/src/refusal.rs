@@ -59,6 +59,7 @@ pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i1
         Request::StreamsGroupDescribe(group_ids) => Reply::StreamsGroupDescribe(
             group_ids.into_iter().map(|group_id| described_streams_group(group_id, error)).collect(),
         ),
+        Request::Share(request) => Reply::Share(request.refused(error)),
         Request::OffsetCommit(request) => Reply::OffsetCommit(commit_refusal(&request, error)),
         Request::TxnOffsetCommit(request) => {
             Reply::TxnOffsetCommit(commit_transactional_refusal(&request, error))
@@ -130,6 +131,7 @@ pub(crate) fn refuse_reply(reply: Reply, error: ErrorCode) -> Reply {
         Reply::StreamsGroupDescribe(groups) => Reply::StreamsGroupDescribe(
             groups.into_iter().map(|group| described_streams_group(group.group_id, error)).collect(),
         ),
+        Reply::Share(reply) => Reply::Share(reply.refused(error)),
         Reply::OffsetCommit(mut response) => {
             let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
             partitions.for_each(|partition| partition.error_code = error_code);

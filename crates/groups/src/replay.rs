@@ -13,6 +13,7 @@ use crate::classic::{ClassicGroup, replayed_group};
 use crate::consumer::ConsumerGroup;
 use crate::group::Group;
 use crate::shard::GroupShard;
+use crate::share::ShareGroup;
 use crate::streams::StreamsGroup;
 
 /// Why a record was kept out of a shard. The rest of the partition is not affected.
@@ -97,6 +98,9 @@ impl GroupShard {
             Ok(record) if streams_group_id(&record).is_some() => {
                 return self.replay_streams_record(offset, record);
             }
+            Ok(record) if share_group_id(&record).is_some() => {
+                return self.replay_share_record(offset, record);
+            }
             Ok(_) | Err(DecodeError::UnknownRecord { .. }) => {
                 return Err(ReplayWarning::UnknownRecordType { offset, record_type });
             }
@@ -157,6 +161,33 @@ impl GroupShard {
         }
         if ends_group && matches!(self.groups.get(&group_id), Some(Group::Streams(_))) {
             self.remove_group(&group_id);
+        }
+        Ok(())
+    }
+
+    fn replay_share_record(
+        &mut self,
+        offset: i64,
+        record: GroupCoordinatorRecord,
+    ) -> Result<(), ReplayWarning> {
+        let Some((group_id, is_tombstone)) = share_group_id(&record) else { return Ok(()) };
+        let group_id: Arc<str> = group_id.into();
+        match self.groups.get_mut(&group_id) {
+            Some(Group::Share(group)) => {
+                if group.apply(record, 0) {
+                    self.remove_group(&group_id);
+                }
+            }
+            _ if is_tombstone => {}
+            Some(group) if !group.is_simple() => {
+                return Err(ReplayWarning::GroupOfAnotherType { offset, group_id: group_id.to_string() });
+            }
+            _ => {
+                let mut group = ShareGroup::new(group_id.clone());
+                group.apply(record, 0);
+                self.remove_group(&group_id);
+                self.groups.insert(group_id.clone(), Group::Share(Box::new(group)));
+            }
         }
         Ok(())
     }
@@ -229,6 +260,20 @@ fn streams_group_id(record: &GroupCoordinatorRecord) -> Option<(&str, bool)> {
         Record::StreamsGroupTargetAssignmentMetadata(key, value) => (&key.group_id, value.is_none()),
         Record::StreamsGroupTargetAssignmentMember(key, value) => (&key.group_id, value.is_none()),
         Record::StreamsGroupCurrentMemberAssignment(key, value) => (&key.group_id, value.is_none()),
+        _ => return None,
+    })
+}
+
+/// The share group that a record belongs to, and whether it is a tombstone.
+fn share_group_id(record: &GroupCoordinatorRecord) -> Option<(&str, bool)> {
+    use GroupCoordinatorRecord as Record;
+    Some(match record {
+        Record::ShareGroupMetadata(key, value) => (&key.group_id, value.is_none()),
+        Record::ShareGroupMemberMetadata(key, value) => (&key.group_id, value.is_none()),
+        Record::ShareGroupTargetAssignmentMetadata(key, value) => (&key.group_id, value.is_none()),
+        Record::ShareGroupTargetAssignmentMember(key, value) => (&key.group_id, value.is_none()),
+        Record::ShareGroupCurrentMemberAssignment(key, value) => (&key.group_id, value.is_none()),
+        Record::ShareGroupStatePartitionMetadata(key, value) => (&key.group_id, value.is_none()),
         _ => return None,
     })
 }

@@ -4,6 +4,7 @@ mod admin;
 mod commits;
 mod consumer;
 mod membership;
+mod share;
 mod streams;
 mod upkeep;
 
@@ -16,7 +17,7 @@ use crate::classic::{ClassicGroup, Parked};
 use crate::cluster::Cluster;
 use crate::config::GroupCoordinatorConfig;
 use crate::deadlines::Deadlines;
-use crate::effects::Effects;
+use crate::effects::{Effects, Reply};
 use crate::event::{Event, Request, RequestContext, RequestId};
 use crate::group::{Group, Step};
 use crate::offsets::OffsetStore;
@@ -88,7 +89,7 @@ impl GroupShard {
             Event::Loaded => self.loaded(now_ms, &mut effects),
             Event::Tick => self.tick(now_ms, &mut effects),
             Event::MetadataChanged(update) => self.cluster.update(update),
-            Event::TopicsDeleted(topics) => self.topics_deleted(&mut effects, &topics),
+            Event::TopicsDeleted(topics) => self.topics_deleted(now_ms, &mut effects, &topics),
             Event::TransactionCompleted { producer_id, committed } => {
                 self.offsets.end_transaction(producer_id, committed);
             }
@@ -119,6 +120,7 @@ impl GroupShard {
                 self.streams_heartbeat(now_ms, effects, context, &request)
             }
             Request::StreamsGroupDescribe(group_ids) => self.describe_streams_groups(group_ids),
+            Request::Share(request) => Reply::Share(self.share(now_ms, effects, context, request)),
             Request::OffsetCommit(request) => self.commit(now_ms, effects, request, context.api_version),
             Request::TxnOffsetCommit(request) => {
                 self.commit_transactional(now_ms, effects, request, context.api_version)
@@ -146,7 +148,7 @@ impl GroupShard {
         let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
         let outcome = match group {
             Group::Classic(group) => act(group, &mut step),
-            Group::Consumer(_) | Group::Streams(_) => return None,
+            Group::Consumer(_) | Group::Streams(_) | Group::Share(_) => return None,
         };
         self.deadlines.enter(group);
         Some(outcome)

@@ -8,6 +8,7 @@ mod dataset;
 mod kcat;
 mod program;
 mod scenario;
+mod share_groups;
 mod text;
 mod transactions;
 mod verify;
@@ -58,4 +59,10 @@ fn transactions_of_java_4_4_0() -> Result<()> {
 fn transactions_of_confluent_kafka_python() -> Result<()> {
     let script = program::python("confluent-kafka", "transactions_confluent.py");
     transactions::run(&["python-clients"], &script.command)
+}
+
+/// Share groups have a program and steps of their own.
+#[test]
+fn java_share_consumer() -> Result<()> {
+    share_groups::run()
 }

@@ -47,7 +47,11 @@ pub async fn handle(context: &RequestContext, request: ShareAcknowledgeRequest) 
             acknowledgements.entry(key).or_default().extend(batches);
         }
     }
-    let rules = AcknowledgeRules { knows_renewal: context.api_version >= 2, may_renew: request.is_renew_ack };
+    let rules = AcknowledgeRules {
+        knows_renewal: context.api_version >= 2
+            && broker.shared.group_config(&session.group_id).share_renew_acknowledge_enable,
+        may_renew: request.is_renew_ack,
+    };
     let outcomes = acknowledge(broker, &session, acknowledgements, rules).await;
     if is_final {
         end_session(broker, &session);

@@ -82,7 +82,11 @@ pub async fn handle(context: &RequestContext, mut request: ShareFetchRequest) ->
             return refused(error, error.message().to_string());
         }
     };
-    let rules = AcknowledgeRules { knows_renewal: context.api_version >= 2, may_renew: request.is_renew_ack };
+    let rules = AcknowledgeRules {
+        knows_renewal: context.api_version >= 2
+            && broker.shared.group_config(&session.group_id).share_renew_acknowledge_enable,
+        may_renew: request.is_renew_ack,
+    };
     let outcomes = acknowledge(broker, &session, acknowledgements, rules).await;
     let wanted = wanted(context, session, &request);
     let rows = match fetch {

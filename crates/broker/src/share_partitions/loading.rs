@@ -21,7 +21,7 @@ impl SharePartitions {
     ///
     /// # Errors
     /// What the member is told: the partition is led elsewhere, the state cannot be read now.
-    pub async fn get_or_load(&self, key: &SharePartitionKey) -> Result<Arc<Shared>, ErrorCode> {
+    pub async fn get_or_load(self: &Arc<Self>, key: &SharePartitionKey) -> Result<Arc<Shared>, ErrorCode> {
         if let Some(shared) = self.usable(key) {
             return Ok(shared);
         }
@@ -39,6 +39,9 @@ impl SharePartitions {
         let shared = Arc::new(self.load(key, partition, leader_epoch).await?);
         shared.check()?;
         self.shared.lock().insert(key.clone(), shared.clone());
+        let limits = self.limits(&key.group_id);
+        let interrupted = self.with_engine(&shared, |engine| engine.interrupted_dead_letters(&limits));
+        self.send_dead_letters(&shared, interrupted);
         Ok(shared)
     }
 

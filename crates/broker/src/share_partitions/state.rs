@@ -27,6 +27,9 @@ impl SharePartitions {
             self.with_engine(&shared, |engine| engine.complete(transition, is_written));
         }
         shared.waiters.wake_all();
+        if is_written || change.transition.is_none() {
+            self.send_dead_letters(&shared, change.dead_letters);
+        }
         if is_written {
             return Ok(());
         }

@@ -38,7 +38,7 @@ impl GroupShard {
                 return self.join_consumer_group(now_ms, effects, parked, context, &request);
             }
             self.end_empty_group_of_other_kind(now_ms, effects, &group_id);
-            if matches!(self.groups.get(group_id.as_str()), Some(Group::Streams(_))) {
+            if matches!(self.groups.get(group_id.as_str()), Some(Group::Streams(_) | Group::Share(_))) {
                 let response = join_response("", ErrorCode::InconsistentGroupProtocol);
                 let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
                 return reply_to_join(&mut step, parked, response);
@@ -123,7 +123,7 @@ impl GroupShard {
                     effects.replies.push((parked.id, reply));
                     return self.enter(&group_id);
                 }
-                Some(Group::Streams(_)) | None => ErrorCode::UnknownMemberId,
+                Some(Group::Streams(_) | Group::Share(_)) | None => ErrorCode::UnknownMemberId,
             }
         };
         let reply = refuse_request(Request::SyncGroup(request), error, parked.api_version);
@@ -139,7 +139,7 @@ impl GroupShard {
         let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
         let error = match self.groups.get_mut(request.group_id.as_str()) {
             _ if request.group_id.is_empty() => ErrorCode::InvalidGroupId,
-            Some(Group::Streams(_)) | None => ErrorCode::UnknownMemberId,
+            Some(Group::Streams(_) | Group::Share(_)) | None => ErrorCode::UnknownMemberId,
             Some(Group::Classic(group)) => group.heartbeat(now_ms, request),
             Some(Group::Consumer(group)) => {
                 group.classic_heartbeat(&mut step, request).err().unwrap_or(ErrorCode::None)
@@ -163,7 +163,7 @@ impl GroupShard {
         let leaving = leaving_members(request, api_version);
         let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
         let members = match self.groups.get_mut(group_id.as_str()) {
-            Some(Group::Streams(_)) | None => {
+            Some(Group::Streams(_) | Group::Share(_)) | None => {
                 let unknown = |identity| leave_outcome(identity, ErrorCode::UnknownMemberId);
                 leaving.into_iter().map(unknown).collect()
             }

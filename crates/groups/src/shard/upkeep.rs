@@ -41,15 +41,20 @@ impl GroupShard {
             let Some(group) = self.groups.get(&group_id) else { continue };
             let mut step = Step { now_ms, config: &self.config, cluster: &mut self.cluster, effects };
             let has_nothing_left = self.offsets.expire(&mut step, group);
-            if has_nothing_left && group.is_empty() {
+            if has_nothing_left && group.is_empty() && group.goes_by_itself() {
                 group.write_tombstones(&mut step);
                 self.remove_group(&group_id);
             }
         }
     }
 
-    pub(super) fn topics_deleted(&mut self, effects: &mut Effects, topics: &[DeletedTopic]) {
+    pub(super) fn topics_deleted(&mut self, now_ms: i64, effects: &mut Effects, topics: &[DeletedTopic]) {
         self.offsets.remove_topics(effects, topics);
+        for group_id in self.group_ids() {
+            self.with_share(now_ms, effects, &group_id, |group, step| {
+                group.topics_deleted(step, |id| topics.iter().any(|topic| topic.id == *id));
+            });
+        }
     }
 
     pub(super) fn unload(&mut self, now_ms: i64, effects: &mut Effects) {

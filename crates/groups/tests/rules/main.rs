@@ -12,6 +12,7 @@ mod offsets;
 mod rebalance;
 mod records;
 mod replay;
+mod share_groups;
 mod static_members;
 mod streams;
 mod sync;

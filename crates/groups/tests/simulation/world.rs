@@ -382,7 +382,7 @@ fn assert_encodable(reply: &Reply, api_version: i16) {
             ConsumerGroupDescribeResponse { groups, ..ConsumerGroupDescribeResponse::default() }
                 .encode(&mut writer, api_version)
         }
-        Reply::StreamsGroupHeartbeat(..) | Reply::StreamsGroupDescribe(_) => {
+        Reply::StreamsGroupHeartbeat(..) | Reply::StreamsGroupDescribe(_) | Reply::Share(_) => {
             panic!("nobody asked for {reply:?}")
         }
         Reply::OffsetCommit(response) => response.encode(&mut writer, api_version),

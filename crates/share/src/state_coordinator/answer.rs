@@ -170,14 +170,21 @@ impl ShareShard {
         let Some(kept) = self.states.get(&key) else {
             return PartitionReply::refused(ErrorCode::UnknownServerError);
         };
+        // Two writes of a leader may change places on their way. What lies before the start offset has been forgotten, so
+        // going back would hand it out again; only a new initialization goes back.
+        let is_late = state.start_offset != -1 && state.start_offset < kept.start_offset;
+        let (start_offset, delivery_complete_count) = match state.start_offset {
+            -1 => (kept.start_offset, state.delivery_complete_count),
+            _ if is_late => (kept.start_offset, kept.delivery_complete_count),
+            start_offset => (start_offset, state.delivery_complete_count),
+        };
         if kept.update_count >= self.config.snapshot_update_records_per_snapshot {
-            let start_offset = if state.start_offset == -1 { kept.start_offset } else { state.start_offset };
             let kept = Kept {
                 snapshot_epoch: kept.snapshot_epoch.wrapping_add(1),
                 state_epoch: kept.state_epoch,
                 leader_epoch: kept.leader_epoch.max(state.leader_epoch),
                 start_offset,
-                delivery_complete_count: state.delivery_complete_count,
+                delivery_complete_count,
                 created_ms: now_ms,
                 written_ms: now_ms,
                 batches: combine(&kept.batches, &state.batches, start_offset),
@@ -188,12 +195,9 @@ impl ShareShard {
         let update = ShareUpdateValue {
             snapshot_epoch: kept.snapshot_epoch,
             leader_epoch: kept.leader_epoch.max(state.leader_epoch),
-            start_offset: state.start_offset,
-            delivery_complete_count: state.delivery_complete_count,
-            state_batches: combine(&[], &state.batches, state.start_offset)
-                .iter()
-                .map(update_batch)
-                .collect(),
+            start_offset,
+            delivery_complete_count,
+            state_batches: combine(&[], &state.batches, start_offset).iter().map(update_batch).collect(),
             ..Default::default()
         };
         if !self.push_record(effects, &key, Written::Update(update.clone())) {

@@ -113,6 +113,18 @@ fn old_epochs_are_fenced() {
 }
 
 #[test]
+fn a_late_write_does_not_bring_back_what_is_done() {
+    let mut world = World::new();
+    world.ask(0, initialize(1, 0));
+    world.ask(0, write(0, 0, &[batch(0, 9, 2, 1)]));
+    world.ask(0, write(0, 10, &[batch(10, 14, 2, 1)]));
+    world.ask(0, write(0, 0, &[batch(15, 19, 2, 1)]));
+    let read = world.ask(0, Request::Read { leader_epoch: 0 }).state.expect("initialized");
+    assert_eq!((read.start_offset, &read.batches[..]), (10, &[batch(10, 19, 2, 1)][..]));
+    assert_eq!(world.replayed().states, world.shard.states);
+}
+
+#[test]
 fn what_does_not_exist_has_no_state() {
     let mut world = World::new();
     let effects = world.step(asked(0, false, initialize(0, 0)));

@@ -1,0 +1,28 @@
+//! ShareGroupHeartbeat (key 76, v1). The one request of a share group's members to its coordinator (KIP-932).
+
+use groups::{ShareReply, ShareRequest};
+use protocol::ErrorCode;
+use protocol::messages::{ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse};
+
+use crate::context::RequestContext;
+use crate::share_groups::ask_share;
+
+/// Passes the request to the shard of its group.
+pub async fn handle(
+    context: &RequestContext,
+    request: ShareGroupHeartbeatRequest,
+) -> ShareGroupHeartbeatResponse {
+    let refused = |error: ErrorCode| ShareGroupHeartbeatResponse {
+        error_code: error.as_i16(),
+        error_message: Some(error.message().to_string()),
+        ..Default::default()
+    };
+    if !context.broker.supports_share_groups() {
+        return refused(ErrorCode::UnsupportedVersion);
+    }
+    let group_id = request.group_id.clone();
+    match ask_share(context, &group_id, ShareRequest::Heartbeat(request)).await {
+        ShareReply::Heartbeat(response) => response,
+        _ => refused(ErrorCode::UnknownServerError),
+    }
+}
