@@ -1,15 +1,9 @@
-//! Text as Java's tools print it: padded columns, numbers, times, JSON.
+//! Text as Java's tools print it: numbers, times, JSON.
 
 use std::io::{IsTerminal, stdout};
 
 pub mod calendar;
 pub mod progress;
-
-/// Cells padded to widths, parted by single spaces; the last one is not padded when its width is 0.
-pub fn columns(cells: &[&str], widths: &[usize]) -> String {
-    let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-    padded.collect::<Vec<_>>().join(" ")
-}
 
 /// A double as Java's `Double.toString` writes it.
 pub fn java_double(number: f64) -> String {
@@ -57,7 +51,7 @@ pub fn bold(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{columns, java_double, java_fixed};
+    use super::{java_double, java_fixed};
 
     #[test]
     fn numbers_look_like_javas() {
@@ -67,6 +61,5 @@ mod tests {
         assert_eq!(java_double(12_345_678.9), "1.23456789E7");
         assert_eq!(java_fixed(0.125, 2), "0.13");
         assert_eq!(java_fixed(2.0, 4), "2.0000");
-        assert_eq!(columns(&["a", "b"], &[3, 0]), "a   b");
     }
 }

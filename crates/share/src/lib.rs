@@ -23,7 +23,7 @@ pub use partition::{
     TransitionId,
 };
 pub use record_state::RecordState;
-pub use sessions::{Session, SessionFetch, SessionKey, ShareSessions, SharedPartition};
+pub use sessions::{Session, SessionFetch, SessionKey, SessionRequest, ShareSessions, SharedPartition};
 pub use state_batch::{StateBatch, combine};
 pub use state_coordinator::{
     InitializeState, PartitionReply, ReadState, ReplayWarning, Request, ShareAction, ShareCoordinatorConfig,

@@ -41,6 +41,17 @@ pub struct Session {
     partitions: IndexSet<SharedPartition>,
 }
 
+/// What a ShareFetch says of its session.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SessionRequest<'a> {
+    /// Partitions that come into it.
+    pub wanted: &'a [SharedPartition],
+    /// Partitions that leave it.
+    pub forgotten: &'a [SharedPartition],
+    /// Whether the request acknowledges records.
+    pub acknowledges: bool,
+}
+
 /// What a ShareFetch comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionFetch {
@@ -77,8 +88,8 @@ impl ShareSessions {
         self.sessions.is_empty()
     }
 
-    /// Takes a ShareFetch: begins, goes on with or ends a session. `acknowledges` says whether the request acknowledges
-    /// records, `sessions_max` how many sessions there may be (`group.share.max.share.sessions`).
+    /// Takes a ShareFetch: begins, goes on with or ends a session. `sessions_max` is how many there may be
+    /// (`group.share.max.share.sessions`).
     ///
     /// # Errors
     /// SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED; INVALID_REQUEST for a first request
@@ -88,9 +99,7 @@ impl ShareSessions {
         key: &SessionKey,
         epoch: i32,
         connection: u64,
-        wanted: &[SharedPartition],
-        forgotten: &[SharedPartition],
-        acknowledges: bool,
+        asked: SessionRequest<'_>,
         sessions_max: usize,
     ) -> Result<SessionFetch, ErrorCode> {
         match epoch {
@@ -99,14 +108,14 @@ impl ShareSessions {
                 Ok(SessionFetch::End(session.partitions.iter().copied().collect()))
             }
             INITIAL_EPOCH => {
-                if acknowledges {
+                if asked.acknowledges {
                     return Err(ErrorCode::InvalidRequest);
                 }
                 self.remove(key);
                 if self.sessions.len() >= sessions_max {
                     return Err(ErrorCode::ShareSessionLimitReached);
                 }
-                let partitions: IndexSet<SharedPartition> = wanted.iter().copied().collect();
+                let partitions: IndexSet<SharedPartition> = asked.wanted.iter().copied().collect();
                 let read = partitions.iter().copied().collect();
                 let session = Session { epoch: next_epoch(INITIAL_EPOCH), connection, partitions };
                 self.sessions.insert(key.clone(), session);
@@ -115,8 +124,8 @@ impl ShareSessions {
             }
             _ => {
                 let session = self.go_on(key, epoch)?;
-                session.partitions.extend(wanted);
-                for partition in forgotten {
+                session.partitions.extend(asked.wanted);
+                for partition in asked.forgotten {
                     session.partitions.shift_remove(partition);
                 }
                 Ok(SessionFetch::Read(session.partitions.iter().copied().collect()))
@@ -194,21 +203,43 @@ mod tests {
         Ok(SessionFetch::Read(partitions.iter().map(|index| partition(*index)).collect()))
     }
 
+    fn fetch(
+        sessions: &mut ShareSessions,
+        key: &SessionKey,
+        epoch: i32,
+        wanted: &[SharedPartition],
+        forgotten: &[SharedPartition],
+        acknowledges: bool,
+    ) -> Result<SessionFetch, ErrorCode> {
+        sessions.fetch(key, epoch, 1, SessionRequest { wanted, forgotten, acknowledges }, 9)
+    }
+
+    /// Where there may be one session only.
+    fn fetch_of(
+        sessions: &mut ShareSessions,
+        key: &SessionKey,
+        epoch: i32,
+        connection: u64,
+        wanted: &[SharedPartition],
+    ) -> Result<SessionFetch, ErrorCode> {
+        sessions.fetch(key, epoch, connection, SessionRequest { wanted, ..Default::default() }, 1)
+    }
+
     #[test]
     fn a_session_is_told_differences() {
         let mut sessions = ShareSessions::new();
         let one = key("one");
-        assert_eq!(sessions.fetch(&one, 1, 1, &[], &[], false, 9), Err(ErrorCode::ShareSessionNotFound));
-        assert_eq!(sessions.fetch(&one, 0, 1, &[partition(0)], &[], false, 9), read(&[0]));
-        assert_eq!(sessions.fetch(&one, 1, 1, &[partition(1)], &[], true, 9), read(&[0, 1]));
-        assert_eq!(sessions.fetch(&one, 1, 1, &[], &[], false, 9), Err(ErrorCode::InvalidShareSessionEpoch));
+        assert_eq!(fetch(&mut sessions, &one, 1, &[], &[], false), Err(ErrorCode::ShareSessionNotFound));
+        assert_eq!(fetch(&mut sessions, &one, 0, &[partition(0)], &[], false), read(&[0]));
+        assert_eq!(fetch(&mut sessions, &one, 1, &[partition(1)], &[], true), read(&[0, 1]));
+        assert_eq!(fetch(&mut sessions, &one, 1, &[], &[], false), Err(ErrorCode::InvalidShareSessionEpoch));
         sessions.found_records(&one, &[partition(0)]);
-        assert_eq!(sessions.fetch(&one, 2, 1, &[], &[], false, 9), read(&[1, 0]));
-        assert_eq!(sessions.fetch(&one, 3, 1, &[], &[partition(1)], false, 9), read(&[0]));
-        let ended = sessions.fetch(&one, -1, 1, &[], &[], true, 9);
+        assert_eq!(fetch(&mut sessions, &one, 2, &[], &[], false), read(&[1, 0]));
+        assert_eq!(fetch(&mut sessions, &one, 3, &[], &[partition(1)], false), read(&[0]));
+        let ended = fetch(&mut sessions, &one, -1, &[], &[], true);
         assert_eq!(ended, Ok(SessionFetch::End(vec![partition(0)])));
         assert_eq!(sessions.remove(&one), Some(vec![partition(0)]));
-        assert_eq!(sessions.fetch(&one, -1, 1, &[], &[], false, 9), Err(ErrorCode::ShareSessionNotFound));
+        assert_eq!(fetch(&mut sessions, &one, -1, &[], &[], false), Err(ErrorCode::ShareSessionNotFound));
     }
 
     #[test]
@@ -218,8 +249,8 @@ mod tests {
         assert_eq!(sessions.acknowledge(&one, 0), Err(ErrorCode::InvalidShareSessionEpoch));
         assert_eq!(sessions.acknowledge(&one, 1), Err(ErrorCode::ShareSessionNotFound));
         assert_eq!(sessions.acknowledge(&one, -1), Err(ErrorCode::ShareSessionNotFound));
-        assert_eq!(sessions.fetch(&one, 0, 1, &[], &[], true, 9), Err(ErrorCode::InvalidRequest));
-        assert_eq!(sessions.fetch(&one, 0, 1, &[], &[], false, 9), read(&[]));
+        assert_eq!(fetch(&mut sessions, &one, 0, &[], &[], true), Err(ErrorCode::InvalidRequest));
+        assert_eq!(fetch(&mut sessions, &one, 0, &[], &[], false), read(&[]));
         assert_eq!(sessions.acknowledge(&one, 1), Ok(false));
         assert_eq!(sessions.acknowledge(&one, 1), Err(ErrorCode::InvalidShareSessionEpoch));
         assert_eq!(sessions.acknowledge(&one, -1), Ok(true));
@@ -229,16 +260,12 @@ mod tests {
     fn there_are_so_many_sessions_and_they_end_with_their_connections() {
         let mut sessions = ShareSessions::new();
         let (one, two) = (key("one"), key("two"));
-        assert_eq!(sessions.fetch(&one, 0, 1, &[partition(3)], &[], false, 1), read(&[3]));
-        assert_eq!(sessions.fetch(&two, 0, 2, &[], &[], false, 1), Err(ErrorCode::ShareSessionLimitReached));
-        assert_eq!(
-            sessions.fetch(&one, 0, 4, &[partition(3)], &[], false, 1),
-            read(&[3]),
-            "begun anew elsewhere"
-        );
+        assert_eq!(fetch_of(&mut sessions, &one, 0, 1, &[partition(3)]), read(&[3]));
+        assert_eq!(fetch_of(&mut sessions, &two, 0, 2, &[]), Err(ErrorCode::ShareSessionLimitReached));
+        assert_eq!(fetch_of(&mut sessions, &one, 0, 4, &[partition(3)]), read(&[3]), "begun anew elsewhere");
         assert_eq!(sessions.disconnected(1), None, "the old connection has none any more");
         assert_eq!(sessions.disconnected(4), Some((one, vec![partition(3)])));
         assert!(sessions.is_group_gone("g"));
-        assert_eq!(sessions.fetch(&two, 0, 2, &[], &[], false, 1), read(&[]));
+        assert_eq!(fetch_of(&mut sessions, &two, 0, 2, &[]), read(&[]));
     }
 }

@@ -18,8 +18,8 @@ use protocol::messages::share_fetch_response::{
 };
 use protocol::{ErrorCode, Records, Uuid};
 use share::{
-    AcquireMode, AcquireRequest, AcquiredRecords, Limits, SessionFetch, SessionKey, SharePartitionKey,
-    SharedPartition,
+    AcquireMode, AcquireRequest, AcquiredRecords, Limits, SessionFetch, SessionKey, SessionRequest,
+    SharePartitionKey, SharedPartition,
 };
 
 use crate::context::RequestContext;
@@ -67,9 +67,11 @@ pub async fn handle(context: &RequestContext, mut request: ShareFetchRequest) ->
         &session,
         request.share_session_epoch,
         context.connection.id,
-        &wanted_partitions,
-        &forgotten,
-        has_acknowledgements,
+        SessionRequest {
+            wanted: &wanted_partitions,
+            forgotten: &forgotten,
+            acknowledges: has_acknowledgements,
+        },
         sessions_max,
     );
     let fetch = match begun {

@@ -331,17 +331,14 @@ impl Admin {
         group: &str,
         partitions: &[TopicPartition],
     ) -> Result<PerKey<TopicPartition, ()>, ClientError> {
-        let partition =
-            |partition_index| OffsetDeleteRequestPartition { partition_index, ..Default::default() };
+        let partition = |partition_index| OffsetDeleteRequestPartition { partition_index };
         let topic = |(name, partitions): (String, Vec<i32>)| OffsetDeleteRequestTopic {
             name,
             partitions: partitions.into_iter().map(partition).collect(),
-            ..Default::default()
         };
         let request = OffsetDeleteRequest {
             group_id: group.to_owned(),
             topics: by_topic(partitions).into_iter().map(topic).collect(),
-            ..Default::default()
         };
         let code = |response: &protocol::messages::OffsetDeleteResponse| response.error_code;
         let response = self.coordinated(CoordinatorType::Group, group, &request, None, code).await?;

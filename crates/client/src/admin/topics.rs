@@ -18,6 +18,9 @@ use protocol::{ApiKey, ErrorCode, Uuid};
 use super::{Admin, PerKey, checked};
 use crate::error::ClientError;
 
+/// The brokers of each new partition, leader first.
+type Assignments = Vec<Vec<i32>>;
+
 /// A topic by name and id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicListing {
@@ -269,7 +272,7 @@ impl Admin {
     /// The controller could not be asked.
     pub async fn create_partitions(
         &self,
-        topics: Vec<(String, i32, Option<Vec<Vec<i32>>>)>,
+        topics: Vec<(String, i32, Option<Assignments>)>,
     ) -> Result<PerKey<String, ()>, ClientError> {
         let topics = topics.into_iter().map(|(name, count, assignments)| CreatePartitionsTopic {
             name,

@@ -74,12 +74,6 @@ impl Arguments {
         Ok(Some(parsed))
     }
 
-    /// The numbers that an option gives.
-    pub fn numbers<N: FromStr>(&self, name: &str) -> Result<Vec<N>, Failure> {
-        let parse = |value: &str| value.parse().map_err(|_| self.no_number(name, value));
-        self.values(name).into_iter().map(parse).collect()
-    }
-
     /// Whether results are wanted as JSON.
     pub fn json(&self) -> bool {
         self.values("output").last().is_some_and(|value| *value == "json")

@@ -181,9 +181,10 @@ fn take<'a>(
             return Err(Failure::Usage(format!("argument {}: expected {wanted}", dashed(option))));
         }
     }
-    while option.many {
-        let Some(value) = words.next_if(is_value) else { break };
-        arguments.push(option, Some(value.clone()));
+    if option.many {
+        while let Some(value) = words.next_if(is_value) {
+            arguments.push(option, Some(value.clone()));
+        }
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ fn no_table_is_forgotten() {
 
 #[test]
 fn a_committed_offset_is_shown_in_its_version() {
-    let key = OffsetCommitKey { group: "g".into(), topic: "t".into(), partition: 2, ..Default::default() };
+    let key = OffsetCommitKey { group: "g".into(), topic: "t".into(), partition: 2 };
     let value = OffsetCommitValue { offset: 7, leader_epoch: 3, commit_timestamp: 99, ..Default::default() };
     let key = encode_coordinator_key(&key).expect("it is encoded");
     let value = encode_coordinator_value(&value, 3).expect("it is encoded");

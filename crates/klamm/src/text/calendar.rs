@@ -42,12 +42,6 @@ impl Moment {
             + self.millisecond
     }
 
-    /// Milliseconds since 1970, reading this in the time zone of this machine.
-    pub fn as_local(self) -> i64 {
-        let utc = self.as_utc();
-        utc - local_offset_ms(utc - local_offset_ms(utc))
-    }
-
     /// `2026-01-02 03:04:05:006`, as `SimpleDateFormat` writes Kafka's `yyyy-MM-dd HH:mm:ss:SSS`, or any other pattern of
     /// these letters.
     pub fn format(self, pattern: &str) -> String {

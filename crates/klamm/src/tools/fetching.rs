@@ -86,11 +86,6 @@ impl Fetcher {
         !self.waiting.is_empty()
     }
 
-    /// Where each partition goes on.
-    pub fn positions(&self) -> &BTreeMap<TopicPartition, i64> {
-        &self.positions
-    }
-
     /// Whether everything was read that was there at the last fetch.
     pub fn is_at_end(&self) -> bool {
         self.waiting.is_empty()

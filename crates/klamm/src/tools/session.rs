@@ -17,9 +17,6 @@ pub const BOOTSTRAP: Opt =
 pub const COMMAND_CONFIG: Opt =
     text("command-config", "file", "A properties file with settings of the client.");
 
-/// Both.
-pub const CONNECTION: &[Opt] = &[BOOTSTRAP, COMMAND_CONFIG];
-
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         Self::Refused(java_errors::message(&error))

@@ -112,7 +112,7 @@ impl World {
             next_request: 0,
             next_producer_id: 100,
             next_transaction: 0,
-            instances: (0..IDS).map(|id| Instance::new(id)).collect(),
+            instances: (0..IDS).map(Instance::new).collect(),
             newest: [0, 1],
             logs: (0..PARTITIONS).map(|_| Log::default()).collect(),
             missing: Vec::new(),
@@ -267,7 +267,7 @@ impl World {
         if self.network.is_empty() {
             return;
         }
-        let message = if faults && self.random.chance(70) || !faults {
+        let message = if !faults || self.random.chance(70) {
             self.network.remove(0)
         } else {
             let index = self.random.below(self.network.len());
