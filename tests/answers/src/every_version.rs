@@ -3,6 +3,7 @@
 mod groups;
 mod records;
 mod settings;
+mod share;
 mod topics;
 
 use anyhow::{Context, Result, ensure};
@@ -121,6 +122,18 @@ fn ask(key: ApiKey, world: &World<'_>) -> Vec<String> {
         | ApiKey::DescribeAcls
         | ApiKey::CreateAcls
         | ApiKey::DeleteAcls => settings::ask(key, world),
+        ApiKey::ShareFetch
+        | ApiKey::ShareAcknowledge
+        | ApiKey::ShareGroupHeartbeat
+        | ApiKey::ShareGroupDescribe
+        | ApiKey::DescribeShareGroupOffsets
+        | ApiKey::AlterShareGroupOffsets
+        | ApiKey::DeleteShareGroupOffsets
+        | ApiKey::InitializeShareGroupState
+        | ApiKey::ReadShareGroupState
+        | ApiKey::WriteShareGroupState
+        | ApiKey::DeleteShareGroupState
+        | ApiKey::ReadShareGroupStateSummary => share::ask(key, world),
         _ => groups::ask(key, world),
     }
 }

@@ -12,6 +12,9 @@ use crate::group_coordinator::CONSUMER_OFFSETS;
 use crate::share_coordinator::SHARE_GROUP_STATE;
 use crate::transaction_coordinator::TRANSACTION_STATE;
 
+/// From here on share coordinators may be asked for (KIP-932).
+const FIRST_VERSION_WITH_SHARE_KEYS: i16 = 6;
+
 /// Answers for each key, or in the old form for the one.
 pub async fn handle(context: &RequestContext, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
     if context.api_version >= 4 {
@@ -39,8 +42,11 @@ async fn find(context: &RequestContext, key_type: i8, key: String) -> Coordinato
     let broker = &context.broker;
     let (topic, partition_of): (_, &dyn Fn() -> Option<i32>) = match CoordinatorType::from_i8(key_type) {
         Some(CoordinatorType::Group) => (CONSUMER_OFFSETS, &|| broker.groups.partition_of(&key)),
-        Some(CoordinatorType::Share) if SharePartitionKey::from_coordinator_key(&key).is_none() => {
-            return refused(key, ErrorCode::InvalidRequest, ErrorCode::InvalidRequest.message());
+        Some(CoordinatorType::Share)
+            if context.api_version < FIRST_VERSION_WITH_SHARE_KEYS
+                || SharePartitionKey::from_coordinator_key(&key).is_none() =>
+        {
+            return refused(key, ErrorCode::InvalidRequest, "");
         }
         Some(CoordinatorType::Share) => {
             (SHARE_GROUP_STATE, &|| broker.shared.state().coordinator.partition_of(&key))
