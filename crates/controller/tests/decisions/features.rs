@@ -28,12 +28,13 @@ fn a_new_cluster_begins_as_kafkas_does() {
             other => format!("{other:?}"),
         })
         .collect();
-    // Kafka's log has share and streams versions behind these.
     let expected = [
         "begin Bootstrap records",
         "metadata.version=33",
         "eligible.leader.replicas.version=1",
         "group.version=1",
+        "share.version=2",
+        "streams.version=1",
         "transaction.version=2",
         "4 \"\" min.insync.replicas=Some(\"1\")",
         "end",
@@ -180,9 +181,9 @@ fn eligible_leader_replicas_can_be_turned_off_and_on() {
 fn every_node_must_support_a_level() {
     let mut cluster = Cluster::new(1);
     let mut old = cluster.registration(2, -1);
-    update(&mut cluster, "eligible.leader.replicas.version", 0, SAFE_DOWNGRADE);
-    update(&mut cluster, "transaction.version", 0, SAFE_DOWNGRADE);
-    update(&mut cluster, "group.version", 0, SAFE_DOWNGRADE);
+    for feature in features::SUPPORTED.iter().filter(|feature| feature.min == 0 && feature.max > 0) {
+        update(&mut cluster, feature.name, 0, SAFE_DOWNGRADE);
+    }
     old.features.retain(|feature| feature.name == "metadata.version");
     cluster.register(&old).unwrap();
     let message = "The update failed for all features since the following feature had an error: Invalid update version \
