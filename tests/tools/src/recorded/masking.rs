@@ -94,7 +94,7 @@ fn masked_word(word: &str) -> String {
         "TIME".to_owned()
     } else if word.len() == 22
         && has_mixture
-        && !word.contains("--")
+        && !word.starts_with("--")
         && !word.bytes().all(|byte| byte.is_ascii_digit())
     {
         "ID".to_owned()
