@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::ErrorCode;
 use protocol::messages::list_offsets_request::ListOffsetsPartition;
@@ -26,6 +27,9 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 /// From here on clients know OFFSET_NOT_AVAILABLE.
 const FIRST_VERSION_WITH_NOT_AVAILABLE: i16 = 5;
+
+/// Many times what a disk takes to sync.
+const SYNC_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The replica id of clients.
 const CONSUMER: i32 = -1;
@@ -110,6 +114,9 @@ async fn look_up(
         context.broker.partitions.by_name(topic, asked.partition_index).map_err(ErrorCode::from)?;
     partition.check_leader_epoch(asked.current_leader_epoch, only_from_leader)?;
     let is_from_client = request.replica_id == CONSUMER;
+    if is_from_client && asked.timestamp != EARLIEST {
+        await_own_sync(&partition).await;
+    }
     let end = match request.isolation_level {
         _ if !is_from_client => partition.log.log_end_offset(),
         1 => partition.log.last_stable_offset(),
@@ -131,6 +138,17 @@ async fn look_up(
     let by_time = asked.timestamp >= 0 || asked.timestamp == MAX_TIMESTAMP;
     let found = find(partition, asked.timestamp, end).await?;
     if is_behind && by_time && found.offset < 0 { Err(not_yet) } else { Ok(found) }
+}
+
+/// Lets the high watermark pass what is in the log already, if only our disk keeps it back: whoever was answered with acks=1
+/// finds the record here, as with Kafka.
+async fn await_own_sync(partition: &Arc<Partition>) {
+    let end = partition.log.log_end_offset();
+    if partition.log.high_watermark() < end {
+        let committed = partition.committed(end, partition.leader_epoch());
+        // In vain if other replicas lag behind, or the leader changes: then the answer is what it is.
+        let _ = tokio::time::timeout(SYNC_PATIENCE, committed).await;
+    }
 }
 
 fn is_timestamp_known(api_version: i16, timestamp: i64) -> bool {

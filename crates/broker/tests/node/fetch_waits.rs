@@ -75,6 +75,27 @@ fn a_topic_that_does_not_exist_ends_no_wait_for_one_that_does() -> Result<()> {
     Ok(())
 }
 
+fn latest(topic: &str) -> ListOffsetsRequest {
+    let partition = ListOffsetsPartition { timestamp: -1, current_leader_epoch: -1, ..Default::default() };
+    let topic = ListOffsetsTopic { name: topic.into(), partitions: vec![partition], ..Default::default() };
+    ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() }
+}
+
+#[test]
+fn an_end_offset_counts_what_was_acknowledged_without_a_sync() -> Result<()> {
+    let fixture = Fixture::start(&[TWO_DIRECTORIES])?;
+    let (mut producer, mut consumer) = (fixture.client()?, fixture.client()?);
+    create_topic(&mut producer, "t", 1, &[])?;
+    for produced in 1..=20 {
+        send_produce(&mut producer, "t", batch(&["record"]), 1, 30_000)?;
+        assert_eq!(receive_produce(&mut producer)?.error_code, 0);
+        let response = consumer.call(7, &latest("t"))?;
+        let row = response.topics.into_iter().flat_map(|topic| topic.partitions).next().context("a row")?;
+        assert_eq!((row.error_code, row.offset), (0, produced));
+    }
+    Ok(())
+}
+
 #[test]
 fn what_is_asked_behind_a_produce_sees_it_committed() -> Result<()> {
     let fixture = Fixture::start(&[TWO_DIRECTORIES])?;
@@ -82,9 +103,7 @@ fn what_is_asked_behind_a_produce_sees_it_committed() -> Result<()> {
     create_topic(&mut client, "t", 1, &[])?;
     fixture.gate.close_for("t-0");
     send_produce(&mut client, "t", batch(&["first"]), -1, 30_000)?;
-    let partition = ListOffsetsPartition { timestamp: -1, current_leader_epoch: -1, ..Default::default() };
-    let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![partition], ..Default::default() };
-    client.send(7, &ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() })?;
+    client.send(7, &latest("t"))?;
     // Somebody else's request makes its turn meanwhile.
     send_fetch(&mut other, "t", 0, 0)?;
     assert_eq!(values(&receive_fetch(&mut other)?)?, Vec::<String>::new());
