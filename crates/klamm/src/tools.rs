@@ -19,6 +19,7 @@ mod fetching;
 mod formatters;
 mod get_offsets;
 mod groups;
+mod groups_of_one_kind;
 mod install_links;
 mod java_errors;
 mod json_files;

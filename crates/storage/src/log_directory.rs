@@ -3,6 +3,8 @@
 //! The first failed write or sync takes the whole directory offline until the process restarts: after a failed
 //! sync nobody knows what the disk holds, so nothing is tried again.
 
+mod unsaved;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use protocol::Uuid;
 
+pub(crate) use self::unsaved::Unsaved;
 use crate::checkpoint::{self, Offsets};
 use crate::clean_shutdown::LastShutdown;
 use crate::disk::{Disk, DiskLock, DiskSpace, DiskVolume};
@@ -73,36 +76,6 @@ struct FoundOffsets {
     recovery_point: Option<i64>,
     high_watermark: Option<i64>,
     log_start_offset: Option<i64>,
-}
-
-/// Kinds of offsets that differ from those in the checkpoints.
-#[derive(Default)]
-pub(crate) struct Unsaved {
-    recovery_points: AtomicBool,
-    high_watermarks: AtomicBool,
-    log_start_offsets: AtomicBool,
-}
-
-impl Unsaved {
-    pub(crate) fn note_recovery_point(&self) {
-        note(&self.recovery_points);
-    }
-
-    pub(crate) fn note_high_watermark(&self) {
-        note(&self.high_watermarks);
-    }
-
-    pub(crate) fn note_log_start_offset(&self) {
-        note(&self.log_start_offsets);
-        note(&self.recovery_points);
-    }
-}
-
-/// Most notes find the flag set; those leave the cache line alone.
-fn note(flag: &AtomicBool) {
-    if !flag.load(Ordering::Relaxed) {
-        flag.store(true, Ordering::Release);
-    }
 }
 
 /// Files whose names are gone already and whose space is due back.

@@ -8,11 +8,14 @@ use serde_json::{Value, json};
 
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, optional, text};
 
-use super::consumer_groups::{announce, coordinator, named, print_deletions, print_plans};
+use super::consumer_groups::{announce, coordinator, print_deletions, print_plans};
+use super::groups_of_one_kind::{executed, find, list};
 use super::java_errors;
 use super::offset_plans::{named_partitions, plan};
 use super::session::{BOOTSTRAP, COMMAND_CONFIG, late, with_admin};
 
+const KIND: &str = "share";
+const STATES: &[&str] = &["Dead", "Stable", "Empty"];
 const ACTIONS: &[&str] = &["list", "describe", "delete", "reset-offsets", "delete-offsets"];
 
 const OPTIONS: &[Opt] = &[
@@ -55,7 +58,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     check(arguments)?;
     let outcome = with_admin(arguments, "adminclient-1", async |admin| {
         if arguments.has("list") {
-            list(&admin, arguments).await
+            list(&admin, arguments, KIND, STATES).await
         } else if arguments.has("describe") {
             describe(&admin, arguments).await
         } else if arguments.has("delete") {
@@ -124,44 +127,14 @@ fn check(arguments: &Arguments) -> Result<(), Failure> {
     arguments.forbid("group", &["all-groups"])
 }
 
-fn executed(error: &klamm_client::ClientError) -> Failure {
-    Failure::refused(java_errors::full(error))
-}
-
-async fn share_groups(admin: &Admin, states: &[String]) -> Result<Vec<(String, String)>, Failure> {
-    let groups = admin.list_groups(states, &["share".to_owned()]).await.map_err(|error| executed(&error))?;
-    let share = groups.into_iter().filter(|group| group.group_type.eq_ignore_ascii_case("share"));
-    Ok(share.map(|group| (group.group_id, group.group_state)).collect())
-}
-
 async fn chosen(admin: &Admin, arguments: &Arguments) -> Result<Vec<String>, Failure> {
     if arguments.has("all-groups") {
-        return Ok(share_groups(admin, &[]).await?.into_iter().map(|(group, _)| group).collect());
+        return Ok(find(admin, KIND, &[]).await?.into_iter().map(|(group, _)| group).collect());
     }
     let mut groups: Vec<_> = arguments.values("group").into_iter().map(str::to_owned).collect();
     groups.sort();
     groups.dedup();
     Ok(groups)
-}
-
-async fn list(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
-    const STATES: &[&str] = &["Dead", "Stable", "Empty"];
-    let text = arguments.values("state").concat();
-    let states = named(&text, STATES).map_err(|()| {
-        Failure::Usage(format!("Invalid state list '{text}'. Valid states are: {}", STATES.join(", ")))
-    })?;
-    let groups = share_groups(admin, &states).await?;
-    if arguments.json() {
-        let row = |(group, state): &(String, String)| json!({ "group": group, "state": state });
-        println!("{}", Value::Array(groups.iter().map(row).collect()));
-    } else if arguments.has("state") {
-        let width = groups.iter().map(|(group, _)| group.len()).max().unwrap_or(0).max(15);
-        println!("{:<width$} STATE", "GROUP");
-        groups.iter().for_each(|(group, state)| println!("{group:<width$} {state}"));
-    } else {
-        groups.iter().for_each(|(group, _)| println!("{group}"));
-    }
-    Ok(())
 }
 
 async fn describe(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
@@ -300,7 +273,7 @@ fn group_json(group: &GroupDescription, offsets: &Offsets) -> Value {
 }
 
 async fn delete(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
-    let known = share_groups(admin, &[]).await?;
+    let known = find(admin, KIND, &[]).await?;
     let chosen = chosen(admin, arguments).await?;
     let is_share = |group: &String| known.iter().any(|(id, _)| id == group);
     let (share, others): (Vec<String>, Vec<String>) = chosen.into_iter().partition(is_share);

@@ -10,12 +10,15 @@ use serde_json::{Value, json};
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, optional, text};
 
 use super::consumer_groups::{
-    RESETS, check_scenarios, coordinator, ends, named, print_deleted_offsets, print_deletions, print_plans,
+    RESETS, check_scenarios, coordinator, ends, print_deleted_offsets, print_deletions, print_plans,
 };
+use super::groups_of_one_kind::{executed, find, list};
 use super::java_errors;
 use super::offset_plans::{named_partitions, plan};
 use super::session::{BOOTSTRAP, COMMAND_CONFIG, with_admin};
 
+const KIND: &str = "streams";
+const STATES: &[&str] = &["Assigning", "Dead", "Empty", "NotReady", "Reconciling", "Stable"];
 const ACTIONS: &[&str] = &["list", "describe", "delete", "reset-offsets", "delete-offsets"];
 
 const OPTIONS: &[Opt] = &[
@@ -56,7 +59,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     check(arguments)?;
     let outcome = with_admin(arguments, "adminclient-1", async |admin| {
         if arguments.has("list") {
-            list(&admin, arguments).await
+            list(&admin, arguments, KIND, STATES).await
         } else if arguments.has("describe") {
             describe(&admin, arguments).await
         } else if arguments.has("delete") {
@@ -124,43 +127,12 @@ fn check(arguments: &Arguments) -> Result<(), Failure> {
     arguments.forbid("group", &["all-groups"])
 }
 
-fn executed(error: &klamm_client::ClientError) -> Failure {
-    Failure::refused(java_errors::full(error))
-}
-
-async fn groups(admin: &Admin, states: &[String]) -> Result<Vec<(String, String)>, Failure> {
-    let groups =
-        admin.list_groups(states, &["streams".to_owned()]).await.map_err(|error| executed(&error))?;
-    let streams = groups.into_iter().filter(|group| group.group_type.eq_ignore_ascii_case("streams"));
-    Ok(streams.map(|group| (group.group_id, group.group_state)).collect())
-}
-
 async fn chosen(admin: &Admin, arguments: &Arguments) -> Result<Vec<String>, Failure> {
     if arguments.has("all-groups") {
-        return Ok(groups(admin, &[]).await?.into_iter().map(|(group, _)| group).collect());
+        return Ok(find(admin, KIND, &[]).await?.into_iter().map(|(group, _)| group).collect());
     }
     let named: BTreeSet<_> = arguments.values("group").into_iter().map(str::to_owned).collect();
     Ok(named.into_iter().collect())
-}
-
-async fn list(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
-    const STATES: &[&str] = &["Assigning", "Dead", "Empty", "NotReady", "Reconciling", "Stable"];
-    let text = arguments.values("state").concat();
-    let states = named(&text, STATES).map_err(|()| {
-        Failure::Usage(format!("Invalid state list '{text}'. Valid states are: {}", STATES.join(", ")))
-    })?;
-    let groups = groups(admin, &states).await?;
-    if arguments.json() {
-        let row = |(group, state): &(String, String)| json!({ "group": group, "state": state });
-        println!("{}", Value::Array(groups.iter().map(row).collect()));
-    } else if arguments.has("state") {
-        let width = groups.iter().map(|(group, _)| group.len()).max().unwrap_or(0).max(15);
-        println!("{:<width$} STATE", "GROUP");
-        groups.iter().for_each(|(group, state)| println!("{group:<width$} {state}"));
-    } else {
-        groups.iter().for_each(|(group, _)| println!("{group}"));
-    }
-    Ok(())
 }
 
 async fn describe(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
@@ -386,7 +358,7 @@ fn print_topology(group: &DescribedGroup) -> Result<(), Failure> {
 }
 
 async fn delete(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
-    let known = groups(admin, &[]).await?;
+    let known = find(admin, KIND, &[]).await?;
     let chosen = chosen(admin, arguments).await?;
     let is_streams = |group: &String| known.iter().any(|(id, _)| id == group);
     let (streams, others): (Vec<String>, Vec<String>) = chosen.into_iter().partition(is_streams);
