@@ -95,24 +95,25 @@ fn read(log: &storage::PartitionLog) {
     let end = log.log_end_offset();
     let mut next = log.log_start_offset();
     while next < end {
+        // Damage that is met is told, and nothing is served in its place.
         let Ok(found) = log.read(next, 700, end, true) else { break };
         let bytes = found.records.to_bytes().expect("a simulated disk gives bytes");
-        // What was cut off a segment before the recovery point is not there to be served.
-        if bytes.is_empty() {
-            break;
-        }
+        assert!(!bytes.is_empty(), "nothing at offset {next}, below {end}");
         for batch in batches(&bytes) {
-            let header = batch.expect("whole batches").header;
-            // Damage before the recovery point is not looked for; a reader that is not brought on would stop here, too.
-            if header.last_offset() < next {
-                return;
-            }
+            let batch = batch.expect("whole batches");
+            batch.verify_crc().expect("no wrong bytes are served");
+            let header = batch.header;
+            assert!(
+                header.base_offset <= next && next <= header.last_offset(),
+                "{header:?} at offset {next}"
+            );
             next = header.last_offset() + 1;
         }
     }
     for timestamp in [0, NOW_MS + 7, i64::MAX] {
-        // Any answer will do, or an error.
-        let _ = log.offset_for_timestamp(timestamp);
+        if let Ok(Some(found)) = log.offset_for_timestamp(timestamp) {
+            assert!(found.timestamp >= timestamp && found.offset < end, "{found:?} for {timestamp}");
+        }
     }
     let _ = log.end_offset_for_epoch(1);
 }

@@ -25,6 +25,8 @@ pub const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// Suffix of a file that waits for its deletion.
 pub const DELETED_SUFFIX: &str = ".deleted";
+/// Suffix of a file that holds what can be no part of its log; Kafka ignores it, too.
+pub const QUARANTINED_SUFFIX: &str = ".quarantined";
 /// Suffix of a file not yet complete.
 const TEMPORARY_SUFFIX: &str = ".tmp";
 const DELETE_DIRECTORY_SUFFIX: &str = "-delete";

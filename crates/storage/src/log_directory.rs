@@ -209,8 +209,6 @@ impl LogDirectory {
     pub(crate) fn add_log(&self, log: Arc<PartitionLog>) {
         self.unopened.lock().remove(&(log.topic().to_owned(), log.partition()));
         self.note_policy(&log);
-        self.unsaved.note_high_watermark();
-        self.unsaved.note_log_start_offset();
         let mut logs = self.logs.write();
         // Partitions of a topic share one copy of its name.
         let topic = match logs.get_key_value(log.topic()) {
@@ -218,6 +216,9 @@ impl LogDirectory {
             None => Arc::clone(log.shared_topic()),
         };
         logs.entry(topic).or_default().insert(log.partition(), log);
+        drop(logs);
+        self.unsaved.note_high_watermark();
+        self.unsaved.note_log_start_offset();
     }
 
     pub(crate) fn remove_log(&self, topic: &str, partition: i32) -> Option<Arc<PartitionLog>> {
@@ -373,9 +374,9 @@ impl LogDirectory {
 
     /// Notes that the checkpoints may name a log that is not there.
     pub(crate) fn note_forgotten(&self, topic: &str, partition: i32) {
+        self.forgotten.lock().insert((topic.to_owned(), partition));
         self.unsaved.note_high_watermark();
         self.unsaved.note_log_start_offset();
-        self.forgotten.lock().insert((topic.to_owned(), partition));
     }
 
     /// Before a log is created under a name that the checkpoints may still hold, they are written without it: a
@@ -440,7 +441,7 @@ impl LogDirectory {
 
     /// As [`LogDirectory::checkpoint_recovery_points`], for whoever has the turn.
     pub(crate) fn write_recovery_points(&self, _turn: &MutexGuard<'_, ()>) -> Result<(), StorageError> {
-        self.unsaved.recovery_points.store(false, Ordering::Release);
+        unsaved::take(&self.unsaved.recovery_points);
         let logs = self.logs();
         let mut points = Vec::with_capacity(logs.len());
         let mut batch = SyncBatch::default();
@@ -469,7 +470,7 @@ impl LogDirectory {
     /// Writes the high watermarks.
     pub(crate) fn checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
         let _saving = self.saving_offsets.lock();
-        self.unsaved.high_watermarks.store(false, Ordering::Release);
+        unsaved::take(&self.unsaved.high_watermarks);
         let offsets = self.logs().into_iter().map(|log| {
             let high_watermark = log.high_watermark();
             (log, high_watermark)
@@ -480,7 +481,7 @@ impl LogDirectory {
     /// Writes the log start offsets that the names of the segments do not tell.
     pub(crate) fn checkpoint_log_start_offsets(&self) -> Result<(), StorageError> {
         let _saving = self.saving_offsets.lock();
-        self.unsaved.log_start_offsets.store(false, Ordering::Release);
+        unsaved::take(&self.unsaved.log_start_offsets);
         let offsets = {
             let _between_rounds = self.sync_queue.between_rounds();
             let logs = self.logs().into_iter();

@@ -6,6 +6,7 @@
 
 pub(crate) mod header_scan;
 pub(crate) mod lookup;
+mod proven;
 pub(crate) mod recover;
 pub(crate) mod sorted_entries;
 
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
+use self::proven::Proven;
 use self::sorted_entries::{OffsetEntry, SortedEntries, TimeEntry};
 use crate::disk::{DiskFile, OpenMode, WriteFailure, write_all_at};
 use crate::file_cache::{FileSlot, SlotOwner};
@@ -43,6 +45,7 @@ pub(crate) struct Segment {
     has_transaction_index: AtomicBool,
     is_discarded: AtomicBool,
     indexes: Mutex<IndexState>,
+    proven: Proven,
 }
 
 /// The indexes of a segment as far as they are known; an idle segment keeps nothing here.
@@ -76,7 +79,9 @@ impl Segment {
     /// A segment whose file may not exist yet.
     pub(crate) fn new(base_offset: i64, size: u32, next_offset: i64, created_ms: i64) -> Arc<Segment> {
         let largest = (size == 0).then_some(TimeEntry { timestamp: -1, offset: base_offset });
-        Segment::with_generation(base_offset, size, next_offset, created_ms, 0, largest)
+        let mut segment = Segment::with_generation(base_offset, size, next_offset, created_ms, 0, largest);
+        segment.proven = Proven::from(size);
+        Arc::new(segment)
     }
 
     /// A segment that takes the place of others.
@@ -88,7 +93,8 @@ impl Segment {
         generation: u32,
         largest: TimeEntry,
     ) -> Arc<Segment> {
-        Segment::with_generation(base_offset, size, next_offset, created_ms, generation, Some(largest))
+        let largest = Some(largest);
+        Arc::new(Segment::with_generation(base_offset, size, next_offset, created_ms, generation, largest))
     }
 
     fn with_generation(
@@ -98,8 +104,8 @@ impl Segment {
         created_ms: i64,
         generation: u32,
         largest: Option<TimeEntry>,
-    ) -> Arc<Segment> {
-        Arc::new(Segment {
+    ) -> Segment {
+        Segment {
             base_offset,
             created_ms,
             generation,
@@ -111,7 +117,8 @@ impl Segment {
             has_transaction_index: AtomicBool::new(false),
             is_discarded: AtomicBool::new(false),
             indexes: Mutex::new(IndexState { loaded: None, largest }),
-        })
+            proven: Proven::from(0),
+        }
     }
 
     /// Bytes of whole batches that readers may see.

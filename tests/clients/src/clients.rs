@@ -9,7 +9,6 @@ mod kcat;
 mod program;
 mod scenario;
 mod share_groups;
-mod streams;
 mod text;
 mod transactions;
 mod verify;

@@ -1,6 +1,6 @@
 //! The end of a log's use: a clean stop, or deletion.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -91,6 +91,28 @@ impl PartitionLog {
     /// Whether the log takes no more appends.
     pub fn is_closed(&self) -> bool {
         self.state.lock().is_closed
+    }
+
+    /// Keeps the files of a segment that cannot be part of the log aside, for people to look at.
+    pub(super) fn quarantine_segment(&self, segment: &crate::segment::Segment) -> Result<(), StorageError> {
+        segment.discard();
+        for kind in LogFileKind::OF_SEGMENT {
+            let path = segment.path(&self.place, kind);
+            let mut aside = path.as_os_str().to_owned();
+            aside.push(crate::file_names::QUARANTINED_SUFFIX);
+            match self.directory().disk().rename(&path, Path::new(&aside)) {
+                Ok(()) if kind == LogFileKind::Log => tracing::error!(
+                    segment = %path.display(),
+                    "a segment is kept aside, its records are not served"
+                ),
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(self.write_error("rename", &path, source));
+                }
+                _ => {}
+            }
+        }
+        self.names_are_unsynced.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Removes the files of a segment that is no longer part of the log: renamed at once, gone after

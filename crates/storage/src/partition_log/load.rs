@@ -156,7 +156,9 @@ impl PartitionLog {
         let bases: Vec<i64> = found.logs.iter().map(|(base, _)| *base).collect();
         let reindex_from = match choose_verified(&bases, known.recovery_point, known.was_clean) {
             RecoveryPlan::TrustAll => {
-                log.log_end_offset.store(log.read_end_offset()?, Ordering::Release);
+                let end_offset = log.read_end_offset()?;
+                log.check_nothing_lost(end_offset, known, None)?;
+                log.log_end_offset.store(end_offset, Ordering::Release);
                 i64::MAX
             }
             RecoveryPlan::VerifyFrom(index) => log.recover(&mut state, index, known, now_ms)?,
@@ -321,6 +323,13 @@ impl PartitionLog {
         let first = self.segments().first().map(|segment| segment.base_offset);
         let start_offset = known.log_start_offset.max(first.unwrap_or(0));
         if self.log_end_offset() < start_offset {
+            if known.was_clean && first.is_some() {
+                let end_offset = self.log_end_offset();
+                return Err(StorageError::damaged(
+                    &self.place.path(),
+                    format!("the log ends at offset {end_offset}, before its saved start {start_offset}"),
+                ));
+            }
             self.begin_at(state, start_offset, now_ms)?;
         }
         let end_offset = self.log_end_offset();
@@ -340,7 +349,8 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// The saved log start offset lies beyond what there is: Kafka then begins anew there.
+    /// The saved log start offset lies beyond what there is: Kafka then begins anew there. A synced log cannot come to
+    /// that by a crash, so what there is may be all that is left: it is kept under names that Kafka ignores, too.
     fn begin_at(&self, state: &mut LogState, offset: i64, now_ms: i64) -> Result<(), StorageError> {
         let segments = self.segments();
         if !segments.is_empty() {
@@ -353,8 +363,13 @@ impl PartitionLog {
             );
         }
         self.replace_segments(Vec::new());
+        let is_synced = self.config.read().klamm_durability == Durability::Synced;
         for segment in segments.iter().rev() {
-            self.discard_segment(segment, now_ms)?;
+            if is_synced && segment.size() > 0 {
+                self.quarantine_segment(segment)?;
+            } else {
+                self.discard_segment(segment, now_ms)?;
+            }
         }
         state.epochs.clear();
         self.log_end_offset.store(offset, Ordering::Release);

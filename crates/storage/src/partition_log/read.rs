@@ -1,16 +1,19 @@
 //! Reading: whole batches from one segment, as a region of its file or as bytes, without the append lock.
 
+mod batch_walk;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use protocol::{ErrorCode, FileRegion, Records};
-use records::{BATCH_OVERHEAD, BatchHeader};
 
+use self::batch_walk::BatchWalk;
 use super::{AbortedTransaction, PartitionLog, ReadHint};
 use crate::error::StorageError;
 use crate::file_names::LogFileKind;
 use crate::segment::Segment;
+use crate::segment::header_scan::ScanError;
 use crate::segment::lookup::read_range;
 
 /// From here on bytes are sent from the file; below, copying them into the answer was measured to be cheaper.
@@ -57,6 +60,8 @@ impl ReadError {
     pub fn error_code(&self) -> ErrorCode {
         match self {
             ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            // As Kafka's broker says it: clients stop there instead of trying for ever.
+            ReadError::Storage(StorageError::Damaged { .. }) => ErrorCode::CorruptMessage,
             ReadError::Storage(_) => ErrorCode::KafkaStorageError,
         }
     }
@@ -145,6 +150,11 @@ impl PartitionLog {
             }
             // A segment that retention took while it was read is no failure of the disk.
             let log_start_offset = self.log_start_offset();
+            if let Err(ReadError::Storage(error @ StorageError::Damaged { .. })) = &result
+                && start_offset >= log_start_offset
+            {
+                self.report_damage(start_offset, error);
+            }
             return match result {
                 Err(ReadError::Storage(_)) if start_offset < log_start_offset => {
                     let log_end_offset = self.log_end_offset();
@@ -214,8 +224,11 @@ impl PartitionLog {
         if start_offset >= upper_bound_offset || (max_bytes == 0 && !at_least_one_batch) {
             return Ok(result);
         }
-        let Some(start) = self.find_start(start_offset)? else { return Ok(result) };
-        let available = (start.segment.size() - start.position) as usize;
+        let Some(start) = self.find_start(start_offset)? else {
+            self.check_gap(start_offset)?;
+            return Ok(result);
+        };
+        let available = start.segment.size().saturating_sub(start.position) as usize;
         let file = start
             .segment
             .file(&self.place, LogFileKind::Log)
@@ -235,11 +248,12 @@ impl PartitionLog {
         }
         let read_error = |error| start.segment.io_error(&self.place, LogFileKind::Log, error);
         let mut bytes = read_range(file.as_ref(), start.position, wanted).map_err(read_error)?;
-        let (mut length, mut end_offset) = whole_batches(&bytes, upper_bound_offset);
+        let (mut length, mut end_offset) =
+            self.whole_batches(&start, &bytes, start_offset, upper_bound_offset)?;
         if length == 0 && at_least_one_batch {
-            let Some(first) = self.first_batch_size(&start, upper_bound_offset)? else { return Ok(result) };
+            let first = self.first_batch_size(&start)?;
             bytes = read_range(file.as_ref(), start.position, first).map_err(read_error)?;
-            (length, end_offset) = whole_batches(&bytes, upper_bound_offset);
+            (length, end_offset) = self.whole_batches(&start, &bytes, start_offset, upper_bound_offset)?;
         }
         if length > 0 {
             bytes.truncate(length);
@@ -264,6 +278,9 @@ impl PartitionLog {
                 continue;
             }
             if let Some(batch) = segment.find_offset(&self.place, offset)? {
+                if batch.header.base_offset > offset {
+                    self.check_gap(offset)?;
+                }
                 return Ok(Some(Start { segment: Arc::clone(segment), position: batch.position }));
             }
         }
@@ -279,6 +296,12 @@ impl PartitionLog {
     ) -> Result<(u32, i64), StorageError> {
         let segment = &start.segment;
         let limit = start.position + wanted as u32;
+        if !segment.is_proven(start.position, limit) {
+            let start = (start.position, start_offset);
+            return segment.checked_end(&self.place, start, limit, upper_bound_offset, &|offset| {
+                self.admits_gap(offset)
+            });
+        }
         // The end offset is read before the size: it may be too low then, never too high.
         let (next_offset, size) = (segment.next_offset(), segment.size());
         if limit == size && next_offset <= upper_bound_offset && next_offset == segment.next_offset() {
@@ -287,11 +310,7 @@ impl PartitionLog {
         segment.batches_before(&self.place, (start.position, start_offset), limit, upper_bound_offset)
     }
 
-    fn first_batch_size(
-        &self,
-        start: &Start,
-        upper_bound_offset: i64,
-    ) -> Result<Option<usize>, StorageError> {
+    fn first_batch_size(&self, start: &Start) -> Result<usize, StorageError> {
         let segment = &start.segment;
         let file = segment
             .file(&self.place, LogFileKind::Log)
@@ -299,8 +318,70 @@ impl PartitionLog {
         let mut scan =
             crate::segment::header_scan::HeaderScan::new(file.as_ref(), start.position, segment.size());
         let first = scan.next().map_err(|error| segment.scan_error(&self.place, error))?;
-        let first = first.filter(|batch| batch.header.last_offset() < upper_bound_offset);
-        Ok(first.map(|batch| batch.header.size_in_bytes()))
+        Ok(first.map_or(0, |batch| batch.header.size_in_bytes()))
+    }
+
+    /// How many of the bytes at `start` are whole batches below the bound, and the offset after the last of them. What
+    /// this process has neither written nor checked before is checked now; damage of the first batch is an error.
+    fn whole_batches(
+        &self,
+        start: &Start,
+        bytes: &Bytes,
+        start_offset: i64,
+        upper_bound_offset: i64,
+    ) -> Result<(usize, i64), StorageError> {
+        let segment = &start.segment;
+        let is_proven = segment.is_proven(start.position, start.position + bytes.len() as u32);
+        let admits_gap = |offset: i64| self.admits_gap(offset);
+        let in_file = segment.size().saturating_sub(start.position) as usize;
+        let walk = BatchWalk { bytes, in_file, upper_bound_offset, is_proven, admits_gap: &admits_gap };
+        let whole = walk.walk(start_offset);
+        match whole.damage {
+            Some(reason) if whole.length == 0 => {
+                let position = start.position;
+                Err(segment.scan_error(&self.place, ScanError::Damaged { position, reason }))
+            }
+            _ => {
+                if !is_proven {
+                    segment.note_proven(start.position, start.position + whole.length as u32);
+                }
+                Ok((whole.length, whole.end_offset))
+            }
+        }
+    }
+
+    /// Whether `offset` may be missing: only compaction takes records out of the middle of a log.
+    fn admits_gap(&self, offset: i64) -> bool {
+        self.config().compacts()
+            || self
+                .directory()
+                .cleaner_offset(&self.topic, self.partition)
+                .is_some_and(|cleaned| offset < cleaned)
+    }
+
+    /// An offset of the log that no batch holds is damage where none may be missing.
+    fn check_gap(&self, offset: i64) -> Result<(), StorageError> {
+        if self.admits_gap(offset) {
+            return Ok(());
+        }
+        let path = match self.segment_of(offset) {
+            Some(segment) => segment.path(&self.place, LogFileKind::Log),
+            None => self.place.path(),
+        };
+        Err(StorageError::damaged(&path, format!("offset {offset} is missing")))
+    }
+
+    /// One line for people about each damaged segment.
+    fn report_damage(&self, offset: i64, error: &StorageError) {
+        if self.segment_of(offset).is_none_or(|segment| segment.report_damage()) {
+            tracing::error!(
+                topic = %self.topic,
+                partition = self.partition,
+                offset,
+                %error,
+                "damage is met: nothing is served from there, the files are left as they are"
+            );
+        }
     }
 
     /// The segment whose range holds `offset`.
@@ -334,20 +415,4 @@ impl PartitionLog {
             };
         }
     }
-}
-
-/// How many of the bytes are whole batches below the bound, and the offset after the last of them.
-fn whole_batches(bytes: &Bytes, upper_bound_offset: i64) -> (usize, i64) {
-    let (mut length, mut end_offset) = (0, 0);
-    while let Some(rest) = bytes.get(length..)
-        && let Ok(header) = BatchHeader::parse(rest)
-    {
-        let size = header.size_in_bytes();
-        if size < BATCH_OVERHEAD || size > rest.len() || header.last_offset() >= upper_bound_offset {
-            break;
-        }
-        length += size;
-        end_offset = header.next_offset();
-    }
-    (length, end_offset)
 }

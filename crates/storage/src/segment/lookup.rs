@@ -33,9 +33,14 @@ impl Segment {
         timestamp: i64,
         starting_offset: i64,
     ) -> Result<Option<ScannedBatch>, StorageError> {
-        let from = self.floor_time(place, |entry| entry.timestamp <= timestamp);
-        let from = from.map_err(|error| self.io_error(place, LogFileKind::TimeIndex, error))?;
-        let from = from.map_or(self.base_offset, |entry| entry.offset).max(starting_offset);
+        let index_error = |error| self.io_error(place, LogFileKind::TimeIndex, error);
+        let from = self.floor_time(place, |entry| entry.timestamp <= timestamp).map_err(index_error)?;
+        let from = match from {
+            Some(entry) if self.has_time(place, entry).map_err(index_error)? => entry.offset,
+            // An entry that no batch bears out says nothing about where to begin.
+            _ => self.base_offset,
+        };
+        let from = from.max(starting_offset);
         let floor = self.floor_offset(place, |entry| entry.offset <= from);
         let floor = floor.map_err(|error| self.io_error(place, LogFileKind::OffsetIndex, error))?;
         self.scan_from(place, floor, |batch| {
@@ -118,10 +123,18 @@ impl Segment {
             .map_err(|error| self.io_error(place, LogFileKind::Log, error))?;
         let bytes = read_range(file.as_ref(), found.position, found.header.size_in_bytes())
             .map_err(|error| self.io_error(place, LogFileKind::Log, error))?;
-        Ok(Batch { header: found.header, bytes })
+        let batch = Batch { header: found.header, bytes };
+        batch.verify_crc().map_err(|error| {
+            let reason = error.to_string();
+            self.scan_error(place, ScanError::Damaged { position: found.position, reason })
+        })?;
+        Ok(batch)
     }
 
     pub(crate) fn io_error(&self, place: &Place, kind: LogFileKind, source: io::Error) -> StorageError {
+        if source.kind() == io::ErrorKind::InvalidData {
+            return StorageError::damaged(&self.path(place, kind), source.to_string());
+        }
         StorageError::io("read", &self.path(place, kind), source)
     }
 
@@ -161,10 +174,17 @@ impl Segment {
             }
         }
         let mut scan = HeaderScan::new(file.as_ref(), from, size);
+        let mut due = self.base_offset;
         while let Some(batch) = scan.next().map_err(|error| self.scan_error(place, error))? {
+            let (position, offset) = (batch.position, batch.header.base_offset);
+            if offset < due {
+                let reason = format!("offset {offset} where at least {due} is due");
+                return Err(self.scan_error(place, ScanError::Damaged { position, reason }));
+            }
             if wanted(&batch) {
                 return Ok(Some(batch));
             }
+            due = batch.header.next_offset();
         }
         Ok(None)
     }
@@ -230,25 +250,83 @@ impl Segment {
         let times =
             SortedEntries::load(self.file(place, LogFileKind::TimeIndex)?.as_ref(), self.base_offset)?;
         match (offsets, times) {
-            (Some(offsets), Some(times)) if self.are_sane(&offsets, &times, size) => {
+            (Some(offsets), Some(times)) if self.are_sane(place, &offsets, &times, size)? => {
                 let indexed = offsets.last().map_or(0, |entry: OffsetEntry| entry.position);
                 let bytes_since_last_entry = size - indexed;
                 state.loaded = Some(Box::new(Indexes { offsets, times, bytes_since_last_entry }));
                 Ok(())
             }
-            _ => self.rebuild_indexes(place, state),
+            (offsets, times) => {
+                let last_offset = offsets.and_then(|entries| entries.last()).map(|entry| entry.offset);
+                let last_time = times.and_then(|entries| entries.last()).map(|entry| entry.offset);
+                let covered = self.base_offset..self.next_offset();
+                let claimed = [last_offset, last_time].into_iter().flatten();
+                let claimed = claimed.filter(|offset| covered.contains(offset)).max();
+                self.rebuild_indexes(place, state, claimed)
+            }
         }
     }
 
+    /// Whether the last entry of each index stands for a batch that is there.
     fn are_sane(
-        &self,
+        self: &Arc<Self>,
+        place: &Place,
         offsets: &SortedEntries<OffsetEntry>,
         times: &SortedEntries<TimeEntry>,
         size: u32,
-    ) -> bool {
+    ) -> io::Result<bool> {
         let covered = self.base_offset..self.next_offset();
-        offsets.last().is_none_or(|entry| entry.position < size && covered.contains(&entry.offset))
-            && times.last().is_none_or(|entry| covered.contains(&entry.offset))
+        if let Some(entry) = offsets.last()
+            && !(entry.position < size && covered.contains(&entry.offset) && self.has_offset(place, entry)?)
+        {
+            return Ok(false);
+        }
+        let Some(entry) = times.last() else { return Ok(true) };
+        if !covered.contains(&entry.offset) {
+            return Ok(false);
+        }
+        self.is_borne_out(place, entry, floor_before(self, place, offsets, entry.offset)?)
+    }
+
+    /// Whether the batch that an entry of the offset index names is where it says.
+    fn has_offset(self: &Arc<Self>, place: &Place, entry: OffsetEntry) -> io::Result<bool> {
+        let file = self.file(place, LogFileKind::Log)?;
+        match HeaderScan::new(file.as_ref(), entry.position, self.size()).next() {
+            Ok(batch) => Ok(batch.is_some_and(|batch| batch.header.last_offset() == entry.offset)),
+            Err(ScanError::Damaged { .. }) => Ok(false),
+            Err(ScanError::Io(error)) => Err(error),
+        }
+    }
+
+    /// Whether the batch that an entry of the time index names has the timestamp it says.
+    fn has_time(self: &Arc<Self>, place: &Place, entry: TimeEntry) -> io::Result<bool> {
+        let floor = self.floor_offset(place, |indexed| indexed.offset <= entry.offset)?;
+        self.is_borne_out(place, entry, floor)
+    }
+
+    fn is_borne_out(
+        self: &Arc<Self>,
+        place: &Place,
+        entry: TimeEntry,
+        floor: Option<OffsetEntry>,
+    ) -> io::Result<bool> {
+        let from = match floor {
+            Some(floor) if self.has_offset(place, floor)? => floor.position,
+            _ => 0,
+        };
+        let file = self.file(place, LogFileKind::Log)?;
+        let mut scan = HeaderScan::new(file.as_ref(), from, self.size());
+        loop {
+            match scan.next() {
+                Ok(Some(batch)) if batch.header.last_offset() < entry.offset => {}
+                Ok(Some(batch)) => {
+                    let header = &batch.header;
+                    return Ok(header.base_offset <= entry.offset && header.max_timestamp == entry.timestamp);
+                }
+                Ok(None) | Err(ScanError::Damaged { .. }) => return Ok(false),
+                Err(ScanError::Io(error)) => return Err(error),
+            }
+        }
     }
 
     /// The newest time entry, and for a segment still being written the batches after it.
@@ -259,9 +337,16 @@ impl Segment {
         self.load_indexes(place, state)?;
         let last = state.loaded.as_ref().and_then(|indexes| indexes.times.last());
         let mut largest = last.unwrap_or(TimeEntry { timestamp: -1, offset: self.base_offset });
-        let indexed = state.loaded.as_ref().and_then(|indexes| indexes.offsets.last());
+        // From the entry on, not from the end of the offset index: entries may have been lost.
+        let indexed = match state.loaded.as_ref() {
+            Some(indexes) if last.is_some() => floor_before(self, place, &indexes.offsets, largest.offset)?,
+            _ => None,
+        };
         let file = self.file(place, LogFileKind::Log)?;
-        let from = indexed.map_or(0, |entry| entry.position);
+        let from = match indexed {
+            Some(entry) if self.has_offset(place, entry)? => entry.position,
+            _ => 0,
+        };
         let mut scan = HeaderScan::new(file.as_ref(), from, self.size());
         while let Ok(Some(batch)) = scan.next() {
             if batch.header.max_timestamp > largest.timestamp {
@@ -271,6 +356,26 @@ impl Segment {
         }
         state.largest = Some(largest);
         Ok(())
+    }
+}
+
+/// The last entry for a batch that ends at or before `offset`.
+fn floor_before(
+    segment: &Arc<Segment>,
+    place: &Place,
+    offsets: &SortedEntries<OffsetEntry>,
+    offset: i64,
+) -> io::Result<Option<OffsetEntry>> {
+    let (size, base_offset) = (segment.size(), segment.base_offset);
+    let fits = |entry: &OffsetEntry| entry.position < size && entry.offset <= offset;
+    if let Some(found) = offsets.floor_pending(fits) {
+        return Ok(Some(found));
+    }
+    match offsets.on_file() {
+        0 => Ok(None),
+        count => {
+            floor_on_file(segment.file(place, LogFileKind::OffsetIndex)?.as_ref(), count, base_offset, fits)
+        }
     }
 }
 

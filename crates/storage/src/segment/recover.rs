@@ -35,6 +35,8 @@ pub(crate) struct Verified {
 pub(crate) struct Expected {
     pub(crate) offset: i64,
     pub(crate) leader_epoch: i32,
+    /// Whether the offset may lie inside of the first batch, as the one that a reader asks for.
+    pub(crate) is_inside: bool,
     /// Highest offset the segment's indexes can express.
     pub(crate) offset_max: i64,
 }
@@ -43,27 +45,65 @@ pub(crate) struct Expected {
 pub(crate) fn verify(
     file: &dyn DiskFile,
     length: u32,
-    mut expected: Expected,
+    expected: Expected,
     mut valid: impl FnMut(u32, &BatchHeader),
 ) -> io::Result<Verified> {
-    let mut window = Window { file, bytes: vec![0; WINDOW_BYTES.min(length as usize)], start: 0, filled: 0 };
-    let mut position = 0;
-    let mut damage = None;
-    while position < length {
-        match window.check_batch(position, length - position, &expected)? {
-            Ok(header) => {
-                valid(position, &header);
-                expected.offset = header.next_offset();
-                expected.leader_epoch = expected.leader_epoch.max(header.partition_leader_epoch);
-                position += header.size_in_bytes() as u32;
-            }
-            Err(reason) => {
-                damage = Some(reason);
-                break;
-            }
+    let mut verified = Verified { valid_bytes: 0, next_offset: expected.offset, damage: None };
+    verified.damage = verify_range(
+        file,
+        0..length,
+        length,
+        expected,
+        |_| true,
+        &|_| true,
+        |position, header| {
+            valid(position, header);
+            verified.valid_bytes = position + header.size_in_bytes() as u32;
+            verified.next_offset = header.next_offset();
+        },
+    )?;
+    Ok(verified)
+}
+
+/// Checks the batches that lie wholly in `range` as [`verify`] does, as long as they are `wanted`; the batches of the
+/// file end at `end`. Of missing offsets `admits_gap` decides. Returns what is wrong with the batch that ended it.
+pub(crate) fn verify_range(
+    file: &dyn DiskFile,
+    range: std::ops::Range<u32>,
+    end: u32,
+    mut expected: Expected,
+    wanted: impl Fn(&BatchHeader) -> bool,
+    admits_gap: &dyn Fn(i64) -> bool,
+    mut valid: impl FnMut(u32, &BatchHeader),
+) -> io::Result<Option<String>> {
+    let bytes = vec![0; WINDOW_BYTES.min(range.len().max(BATCH_OVERHEAD))];
+    let mut window = Window { file, bytes, start: 0, filled: 0 };
+    let mut position = range.start;
+    while position < range.end {
+        let header = match window.header(position, end - position)? {
+            Ok(header) => header,
+            Err(reason) => return Ok(Some(reason)),
+        };
+        let size = header.size_in_bytes();
+        if let Err(reason) = check_order(&header, &expected) {
+            return Ok(Some(reason));
         }
+        if header.base_offset > expected.offset && !admits_gap(expected.offset) {
+            return Ok(Some(format!("offset {} is missing", expected.offset)));
+        }
+        if size > (range.end - position) as usize || !wanted(&header) {
+            return Ok(None);
+        }
+        if window.checksum(position, size)? != Some(header.crc) {
+            return Ok(Some("the checksum does not match".to_owned()));
+        }
+        valid(position, &header);
+        expected.offset = header.next_offset();
+        expected.leader_epoch = expected.leader_epoch.max(header.partition_leader_epoch);
+        expected.is_inside = false;
+        position += size as u32;
     }
-    Ok(Verified { valid_bytes: position, next_offset: expected.offset, damage })
+    Ok(None)
 }
 
 struct Window<'a> {
@@ -74,12 +114,7 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    fn check_batch(
-        &mut self,
-        position: u32,
-        available: u32,
-        expected: &Expected,
-    ) -> io::Result<Result<BatchHeader, String>> {
+    fn header(&mut self, position: u32, available: u32) -> io::Result<Result<BatchHeader, String>> {
         let Some(bytes) = self.at(position, BATCH_OVERHEAD)? else {
             return Ok(Err(format!("only {available} bytes are left")));
         };
@@ -87,11 +122,7 @@ impl Window<'_> {
             Ok(header) => header,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        if let Err(reason) = check_shape(&header, available).and_then(|()| check_order(&header, expected)) {
-            return Ok(Err(reason));
-        }
-        let crc = self.checksum(position, header.size_in_bytes())?;
-        Ok(if crc == Some(header.crc) { Ok(header) } else { Err("the checksum does not match".to_owned()) })
+        Ok(check_shape(&header, available).map(|()| header))
     }
 
     fn checksum(&mut self, position: u32, size: usize) -> io::Result<Option<u32>> {
@@ -119,7 +150,8 @@ impl Window<'_> {
 }
 
 fn check_order(header: &BatchHeader, expected: &Expected) -> Result<(), String> {
-    if header.base_offset < expected.offset {
+    let reached = if expected.is_inside { header.last_offset() } else { header.base_offset };
+    if reached < expected.offset {
         return Err(format!("offset {} where at least {} is due", header.base_offset, expected.offset));
     }
     if header.last_offset() > expected.offset_max {
@@ -138,8 +170,14 @@ impl Segment {
         self.base_offset.saturating_add(i64::from(i32::MAX))
     }
 
-    /// Forgets the indexes and builds them again from the batch headers; the files are cut to nothing first.
-    pub(super) fn rebuild_indexes(self: &Arc<Self>, place: &Place, state: &mut IndexState) -> io::Result<()> {
+    /// Forgets the indexes and builds them again from the batch headers; the files are cut to nothing first. An offset
+    /// that the index `claimed` and no batch has is the trace of batches that are lost: then nothing is changed.
+    pub(super) fn rebuild_indexes(
+        self: &Arc<Self>,
+        place: &Place,
+        state: &mut IndexState,
+        claimed: Option<i64>,
+    ) -> io::Result<()> {
         tracing::info!(
             segment = %self.path(place, LogFileKind::Log).display(),
             "rebuilding the offset and time index"
@@ -147,9 +185,15 @@ impl Segment {
         let mut rebuilt = RebuiltIndexes::new(self.base_offset);
         let file = self.file(place, LogFileKind::Log)?;
         let mut scan = HeaderScan::new(file.as_ref(), 0, self.size());
+        let mut end_offset = self.base_offset;
         // A damaged batch ends the index there; whoever reads it meets the damage itself.
         while let Ok(Some(batch)) = scan.next() {
             rebuilt.add(batch.position, &batch.header);
+            end_offset = batch.header.next_offset();
+        }
+        if let Some(claimed) = claimed.filter(|claimed| *claimed >= end_offset) {
+            let reason = format!("it knows offset {claimed}, but the batches end before {end_offset}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         self.install_indexes(place, state, rebuilt)
     }
@@ -167,7 +211,7 @@ impl Segment {
     /// Rebuilds the indexes if one of their files is missing.
     pub(crate) fn restore_missing_indexes(self: &Arc<Self>, place: &Place) -> io::Result<()> {
         let mut state = self.indexes.lock();
-        self.rebuild_indexes(place, &mut state)
+        self.rebuild_indexes(place, &mut state, None)
     }
 
     fn install_indexes(
@@ -194,6 +238,7 @@ impl Segment {
     pub(crate) fn set_end(&self, size: u32, next_offset: i64) {
         self.size.store(size, std::sync::atomic::Ordering::Release);
         self.next_offset.store(next_offset, std::sync::atomic::Ordering::Release);
+        self.proven.cut(size);
         if size == 0 {
             self.first_timestamp.store(super::UNKNOWN_TIMESTAMP, std::sync::atomic::Ordering::Relaxed);
         }

@@ -83,6 +83,7 @@ impl PartitionLog {
         let expected = Expected {
             offset,
             leader_epoch: state.epochs.latest().map_or(-1, |latest| latest.epoch),
+            is_inside: false,
             offset_max: segment.offset_max(),
         };
         let mut rebuilt = RebuiltIndexes::new(segment.base_offset);
@@ -97,6 +98,7 @@ impl PartitionLog {
             })
             .map_err(|error| StorageError::io("read", &path, error))?;
         segment.set_end(verified.valid_bytes, verified.next_offset);
+        segment.note_proven(0, verified.valid_bytes);
         segment
             .replace_indexes(&self.place, rebuilt)
             .map_err(|source| self.write_error("rebuild the index of", &path, source))?;
@@ -135,7 +137,7 @@ impl PartitionLog {
         cut.map_err(|source| self.write_error("truncate", &path, source))
     }
 
-    fn check_nothing_lost(
+    pub(super) fn check_nothing_lost(
         &self,
         end_offset: i64,
         known: LoadedLog,
