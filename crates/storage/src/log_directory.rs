@@ -49,6 +49,7 @@ pub struct LogDirectory {
     failure: Mutex<Option<String>>,
     observer: RwLock<Option<Arc<dyn DirectoryObserver>>>,
     logs: RwLock<Logs>,
+    log_count: AtomicUsize,
     pub(crate) sync_queue: SyncQueue,
     deletions: Mutex<Vec<Deletion>>,
     /// What the checkpoints say of logs that are not open.
@@ -107,6 +108,7 @@ impl LogDirectory {
             failure: Mutex::new(None),
             observer: RwLock::new(None),
             logs: RwLock::new(Logs::new()),
+            log_count: AtomicUsize::new(0),
             sync_queue: SyncQueue::default(),
             deletions: Mutex::new(Vec::new()),
             unopened: Mutex::new(BTreeMap::new()),
@@ -206,6 +208,13 @@ impl LogDirectory {
         self.logs.read().values().flat_map(|partitions| partitions.values().cloned()).collect()
     }
 
+    /// Those of which there is something that a checkpoint can say.
+    fn logs_on_disk(&self) -> Vec<Arc<PartitionLog>> {
+        let mut logs = self.logs();
+        logs.retain(|log| log.is_on_disk());
+        logs
+    }
+
     pub(crate) fn add_log(&self, log: Arc<PartitionLog>) {
         self.unopened.lock().remove(&(log.topic().to_owned(), log.partition()));
         self.note_policy(&log);
@@ -215,7 +224,9 @@ impl LogDirectory {
             Some((topic, _)) => Arc::clone(topic),
             None => Arc::clone(log.shared_topic()),
         };
-        logs.entry(topic).or_default().insert(log.partition(), log);
+        if logs.entry(topic).or_default().insert(log.partition(), log).is_none() {
+            self.log_count.fetch_add(1, Ordering::AcqRel);
+        }
         drop(logs);
         self.unsaved.note_high_watermark();
         self.unsaved.note_log_start_offset();
@@ -223,7 +234,9 @@ impl LogDirectory {
 
     pub(crate) fn remove_log(&self, topic: &str, partition: i32) -> Option<Arc<PartitionLog>> {
         remove_from(&mut self.compacted.lock(), topic, partition);
-        remove_from(&mut self.logs.write(), topic, partition)
+        let removed = remove_from(&mut self.logs.write(), topic, partition);
+        self.log_count.fetch_sub(usize::from(removed.is_some()), Ordering::AcqRel);
+        removed
     }
 
     /// Notes whether a log is compacted.
@@ -292,7 +305,7 @@ impl LogDirectory {
     }
 
     pub(crate) fn log_count(&self) -> usize {
-        self.logs.read().values().map(BTreeMap::len).sum()
+        self.log_count.load(Ordering::Acquire)
     }
 
     /// Whether logs lie here that are not open.
@@ -442,7 +455,7 @@ impl LogDirectory {
     /// As [`LogDirectory::checkpoint_recovery_points`], for whoever has the turn.
     pub(crate) fn write_recovery_points(&self, _turn: &MutexGuard<'_, ()>) -> Result<(), StorageError> {
         unsaved::take(&self.unsaved.recovery_points);
-        let logs = self.logs();
+        let logs = self.logs_on_disk();
         let mut points = Vec::with_capacity(logs.len());
         let mut batch = SyncBatch::default();
         for log in &logs {
@@ -471,7 +484,7 @@ impl LogDirectory {
     pub(crate) fn checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
         let _saving = self.saving_offsets.lock();
         unsaved::take(&self.unsaved.high_watermarks);
-        let offsets = self.logs().into_iter().map(|log| {
+        let offsets = self.logs_on_disk().into_iter().map(|log| {
             let high_watermark = log.high_watermark();
             (log, high_watermark)
         });

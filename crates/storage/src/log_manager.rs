@@ -213,8 +213,12 @@ impl LogManager {
         if let Some(reason) = self.failure(topic, partition) {
             return Err(StorageError::Closed(format!("{topic}-{partition} ({reason})")));
         }
-        let online = self.directories.iter().filter(|directory| !directory.is_offline());
-        let Some(directory) = online.min_by_key(|directory| directory.log_count()) else {
+        let online: Vec<_> = self.directories.iter().filter(|directory| !directory.is_offline()).collect();
+        let fewest = match online.as_slice() {
+            [only] => Some(*only),
+            several => several.iter().min_by_key(|directory| directory.log_count()).copied(),
+        };
+        let Some(directory) = fewest else {
             return Err(StorageError::Mismatch("every log directory is offline".to_owned()));
         };
         directory.forget_before_create(topic, partition)?;
@@ -227,7 +231,7 @@ impl LogManager {
             config,
             self.config.producer_id_expiration_ms,
             now_ms,
-        )?;
+        );
         let log = Arc::new(log);
         directory.add_log(Arc::clone(&log));
         Ok(log)
@@ -255,7 +259,7 @@ impl LogManager {
             PartitionLog::open(place, topic, 0, config, expiration_ms, known, now_ms)?
         } else {
             directory.forget_before_create(CLUSTER_METADATA_TOPIC, 0)?;
-            Arc::new(PartitionLog::create(place, topic, 0, None, config, expiration_ms, now_ms)?)
+            Arc::new(PartitionLog::create(place, topic, 0, None, config, expiration_ms, now_ms))
         };
         if log.topic_id().is_none() {
             // Durable before the first record: nobody could say later what a torn id was.

@@ -7,6 +7,7 @@
 mod append;
 mod clean;
 mod close;
+mod creation;
 mod load;
 mod lookup;
 mod producers;
@@ -80,6 +81,7 @@ pub struct PartitionLog {
     flush_is_awaited: AtomicBool,
     names_are_unsynced: AtomicBool,
     parent_is_unsynced: AtomicBool,
+    is_on_disk: AtomicBool,
     segments: RwLock<Arc<Vec<Arc<Segment>>>>,
     read_hints: Mutex<[ReadHint; READ_HINTS]>,
     observer: RwLock<Option<Arc<dyn LogObserver>>>,

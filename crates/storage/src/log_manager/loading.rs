@@ -1,5 +1,6 @@
 //! Opening every log at start, several at a time in each directory.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -108,8 +109,10 @@ impl LogManager {
         report: &Mutex<LoadReport>,
     ) -> Result<(), StorageError> {
         let found = find_logs(directory)?;
+        let names: HashSet<(&str, i32)> =
+            found.iter().map(|(topic, index)| (topic.as_str(), *index)).collect();
         directory.forget_unless(|topic, partition| {
-            topic == CLUSTER_METADATA_TOPIC || found.iter().any(|(t, p)| t == topic && *p == partition)
+            topic == CLUSTER_METADATA_TOPIC || names.contains(&(topic, partition))
         });
         let next = AtomicUsize::new(0);
         let (began, reported) = (Instant::now(), AtomicU64::new(0));

@@ -374,6 +374,7 @@ impl PartitionLog {
     }
 
     pub(super) fn add_segment(&self, base_offset: i64, now_ms: i64) -> Result<Arc<Segment>, StorageError> {
+        self.put_on_disk()?;
         let segment = Segment::new(base_offset, 0, base_offset, now_ms);
         if let Err(source) = segment.file(&self.place, LogFileKind::Log) {
             let path = segment.path(&self.place, LogFileKind::Log);

@@ -17,7 +17,7 @@ impl PartitionLog {
         let is_new = self.names_are_unsynced.load(Ordering::Acquire)
             || self.parent_is_unsynced.load(Ordering::Acquire);
         let is_due = state.is_changed || is_new || self.synced_end_offset() < self.log_end_offset();
-        if std::mem::replace(&mut state.is_closed, true) || !is_due {
+        if std::mem::replace(&mut state.is_closed, true) || !is_due || !self.is_on_disk() {
             return Ok(());
         }
         let log_end_offset = self.log_end_offset();
@@ -74,9 +74,11 @@ impl PartitionLog {
         let _turn = directory.sync_queue.between_rounds();
         let (from, to) = (self.place.path(), directory.path().join(&name));
         directory.check_online()?;
-        let renamed =
-            directory.disk().rename(&from, &to).and_then(|()| directory.disk().sync_dir(directory.path()));
-        renamed.map_err(|source| self.write_error("rename", &from, source))?;
+        if self.is_on_disk() {
+            let disk = directory.disk();
+            let renamed = disk.rename(&from, &to).and_then(|()| disk.sync_dir(directory.path()));
+            renamed.map_err(|source| self.write_error("rename", &from, source))?;
+        }
         self.place.renamed(name);
         self.release_files();
         Ok(to)

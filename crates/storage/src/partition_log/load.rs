@@ -13,7 +13,7 @@ use replica::LeaderEpochs;
 
 use super::{LogState, PartitionLog, ReadHint};
 use crate::checkpoint;
-use crate::disk::{OpenMode, read_small_file, replace_file, write_all_at};
+use crate::disk::{read_small_file, replace_file};
 use crate::error::StorageError;
 use crate::file_names::{
     LEADER_EPOCH_CHECKPOINT_FILE, LogFileKind, PARTITION_METADATA_FILE, PartitionFile, log_file_name,
@@ -51,7 +51,7 @@ impl FoundFiles {
 }
 
 impl PartitionLog {
-    fn empty(
+    pub(super) fn empty(
         place: Place,
         topic: Arc<str>,
         partition: i32,
@@ -81,6 +81,7 @@ impl PartitionLog {
             flush_is_awaited: AtomicBool::new(false),
             names_are_unsynced: AtomicBool::new(false),
             parent_is_unsynced: AtomicBool::new(false),
+            is_on_disk: AtomicBool::new(false),
             segments: RwLock::new(Arc::new(Vec::new())),
             read_hints: Mutex::new([ReadHint::default(); super::READ_HINTS]),
             observer: RwLock::new(None),
@@ -88,37 +89,10 @@ impl PartitionLog {
         }
     }
 
-    /// Makes the directory of a new log. Its first segment comes with the first append; nothing is synced before.
-    pub(crate) fn create(
-        place: Place,
-        topic: Arc<str>,
-        partition: i32,
-        topic_id: Option<Uuid>,
-        config: Arc<TopicConfig>,
-        producer_id_expiration_ms: i64,
-        now_ms: i64,
-    ) -> Result<PartitionLog, StorageError> {
-        let log = PartitionLog::empty(place, topic, partition, config, producer_id_expiration_ms, now_ms);
-        let path = log.place.path();
-        let disk = log.directory().disk();
-        let created = disk.create_dir_all(&path).and_then(|()| match topic_id {
-            Some(topic_id) => {
-                let file = disk.open(&path.join(PARTITION_METADATA_FILE), OpenMode::Truncate)?;
-                write_all_at(file.as_ref(), 0, &[partition_metadata::encode(topic_id).as_bytes()])
-                    .map_err(|failure| failure.source)
-            }
-            None => Ok(()),
-        });
-        created.map_err(|source| log.write_error("create", &path, source))?;
-        *log.topic_id.lock() = topic_id;
-        log.names_are_unsynced.store(true, Ordering::Release);
-        log.parent_is_unsynced.store(true, Ordering::Release);
-        Ok(log)
-    }
-
     /// Gives a topic id to a log that has none, durably.
     pub fn assign_topic_id(&self, topic_id: Uuid) -> Result<(), StorageError> {
         let _state = self.writable_state()?;
+        self.put_on_disk()?;
         let mut known = self.topic_id.lock();
         if *known == Some(topic_id) {
             return Ok(());
@@ -144,6 +118,7 @@ impl PartitionLog {
         now_ms: i64,
     ) -> Result<Arc<PartitionLog>, StorageError> {
         let log = PartitionLog::empty(place, topic, partition, config, producer_id_expiration_ms, now_ms);
+        log.is_on_disk.store(true, Ordering::Release);
         log.finish_swaps()?;
         let found = log.find_files()?;
         log.remove_leftovers(&found)?;

@@ -174,7 +174,7 @@ impl PartitionLog {
     pub(super) fn add_side_files(&self, batch: &mut SyncBatch) -> Result<(), StorageError> {
         let (snapshots, epochs) = {
             let mut state = self.state.lock();
-            if state.is_closed {
+            if state.is_closed || !self.is_on_disk() {
                 return Ok(());
             }
             state.take_side_files()

@@ -138,6 +138,7 @@ impl PartitionLog {
     }
 
     fn clear(self: &Arc<Self>, state: &mut LogState, offset: i64, now_ms: i64) -> Result<(), StorageError> {
+        self.put_on_disk()?;
         let segments = self.segments();
         self.publish_end(state, offset);
         self.log_start_offset.store(offset, Ordering::Release);

@@ -53,14 +53,15 @@ fn what_does_not_belong_here_is_an_error() {
 }
 
 #[test]
-fn a_new_log_is_a_directory_and_its_topic_id() {
+fn a_new_log_is_on_disk_from_its_first_record_on() {
     let (disk, manager, log) = new_log(topic_config(&[]));
-    assert_eq!(names(&disk, "/data/t-0"), ["partition.metadata"]);
+    assert!(!names(&disk, "/data").contains(&"t-0".to_owned()));
+    append(&log, &[b"a"]);
+    assert_eq!(names(&disk, "/data/t-0"), ["00000000000000000000.log", "partition.metadata"]);
     assert_eq!(
         contents(&disk, "/data/t-0/partition.metadata"),
         b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAABw"
     );
-    append(&log, &[b"a"]);
     manager.shutdown(1).expect("stops");
     let expected = [
         "00000000000000000000.index",
@@ -76,6 +77,25 @@ fn a_new_log_is_a_directory_and_its_topic_id() {
     let log = manager.log("t", 0).expect("is there");
     assert_eq!(log.topic_id(), Some(Uuid::from_u128(7)));
     log.assign_topic_id(Uuid::from_u128(8)).expect_err("another id");
+}
+
+#[test]
+fn a_log_without_records_leaves_nothing_behind() {
+    let (disk, manager, log) = new_log(topic_config(&[]));
+    manager.housekeep(NOW_MS);
+    manager.checkpoint_recovery_points().expect("writes");
+    manager.checkpoint_high_watermarks().expect("writes");
+    assert_eq!(contents(&disk, "/data/recovery-point-offset-checkpoint"), b"0\n0\n");
+    log.truncate_to(0, NOW_MS).expect("nothing to cut");
+    assert!(manager.delete("t", 0, 0xabc, NOW_MS).expect("deletes"));
+    assert!(!names(&disk, "/data").iter().any(|name| name.starts_with("t-0")));
+    let again = manager.get_or_create("t", 0, None, topic_config(&[]), NOW_MS).expect("creates");
+    drop((log, again));
+    manager.shutdown(1).expect("stops");
+    assert!(!names(&disk, "/data").contains(&"t-0".to_owned()));
+    let (manager, report) = start(&disk, topic_config(&[])).expect("starts");
+    assert_eq!((report.opened, report.failed.len()), (0, 0));
+    assert!(manager.log("t", 0).is_none());
 }
 
 #[test]

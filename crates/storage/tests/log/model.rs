@@ -115,7 +115,8 @@ fn run(operations: Vec<Operation>) {
                 drop(log);
                 manager.shutdown(1).expect("stops");
                 (manager, _) = start(&disk, Arc::clone(&config)).expect("starts");
-                log = manager.log("t", 0).expect("is there");
+                // One that never had a record is not on disk.
+                log = manager.get_or_create("t", 0, None, Arc::clone(&config), NOW_MS).expect("is there");
                 assert_eq!(log.durable_end_offset(), model.values.len() as i64);
             }
             Operation::Crash { seed } => {
