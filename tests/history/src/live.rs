@@ -1,0 +1,8 @@
+//! The live run: clients and a real server under faults, and what the checker says of it. See README.md.
+
+mod live {
+    mod faults;
+    mod last_reader;
+    mod processes;
+    mod run;
+}
