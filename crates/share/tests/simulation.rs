@@ -61,6 +61,8 @@ struct World {
     start_offset: i64,
     /// Writes that are still on their way and may come late, or again.
     late: Vec<WriteState>,
+    /// Whether some writes are said to be written and are not, to see that it is noticed.
+    forgets: bool,
 }
 
 fn key() -> SharePartitionKey {
@@ -94,6 +96,7 @@ impl World {
             deliveries: BTreeMap::new(),
             start_offset: 0,
             late: Vec::new(),
+            forgets: false,
         };
         world.ask(Request::Initialize(InitializeState { state_epoch: 1, start_offset: 0 }));
         world.new_leader();
@@ -255,7 +258,9 @@ impl World {
             batches: change.batches,
         };
         let fails = may_fail && self.random.is_one_in(6);
-        let is_written = !fails && self.ask(Request::Write(write.clone())).error_code == ErrorCode::None;
+        let is_forgotten = self.forgets && self.random.is_one_in(4);
+        let is_written =
+            is_forgotten || !fails && self.ask(Request::Write(write.clone())).error_code == ErrorCode::None;
         if may_fail && self.random.is_one_in(8) && is_written {
             self.late.push(write);
         }
@@ -344,4 +349,20 @@ fn promises_hold_in_every_schedule() {
             panic!("seed {seed}: {text}");
         }
     }
+}
+
+#[test]
+fn what_is_planted_is_noticed() {
+    let run = |seed: &u64| {
+        let run = || {
+            let mut world = World::new(*seed);
+            world.forgets = true;
+            (0..300).for_each(|_| world.step());
+            world.finish();
+        };
+        std::panic::catch_unwind(run).is_err()
+    };
+    let noticed = (1..=40).filter(run).count();
+    println!("forgotten writes: noticed in {noticed} of 40 runs");
+    assert!(noticed > 0);
 }

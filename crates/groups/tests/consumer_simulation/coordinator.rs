@@ -17,6 +17,8 @@ pub struct Coordinator {
     uncommitted: Vec<groups::CoordinatorRecord>,
     held: Vec<(RequestId, Reply)>,
     next_id: u64,
+    /// Whether a failure loses what was committed, to see that it is noticed.
+    pub forgets: bool,
 }
 
 impl Coordinator {
@@ -29,7 +31,15 @@ impl Coordinator {
         let mut shard = GroupShard::new(GroupCoordinatorConfig::default());
         shard.step(0, cluster.everything());
         shard.step(0, Event::Loaded);
-        Self { shard, cluster, committed: Vec::new(), uncommitted: Vec::new(), held: Vec::new(), next_id: 0 }
+        Self {
+            shard,
+            cluster,
+            committed: Vec::new(),
+            uncommitted: Vec::new(),
+            held: Vec::new(),
+            next_id: 0,
+            forgets: false,
+        }
     }
 
     fn take(&mut self, effects: Effects) {
@@ -73,6 +83,9 @@ impl Coordinator {
     pub fn fail(&mut self, now_ms: i64) {
         self.uncommitted.clear();
         self.held.clear();
+        if self.forgets {
+            self.committed.truncate(self.committed.len().saturating_sub(4));
+        }
         self.shard = GroupShard::new(GroupCoordinatorConfig::default());
         self.shard.step(now_ms, self.cluster.everything());
         for (offset, record) in self.committed.clone().into_iter().enumerate() {

@@ -12,6 +12,17 @@ mod world;
 
 use world::{Tally, World};
 
+/// Says which seed it was if a run fails.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("seed {}", self.0);
+        }
+    }
+}
+
 fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
@@ -24,7 +35,7 @@ fn no_partition_has_two_owners_in_one_epoch_and_every_group_converges() {
     };
     let mut tally = Tally::default();
     for seed in seeds {
-        println!("seed {seed}");
+        let _named = Named(seed);
         World::run(seed, &mut tally);
     }
     println!("{tally:?}");
@@ -32,4 +43,14 @@ fn no_partition_has_two_owners_in_one_epoch_and_every_group_converges() {
         tally.claims > 0 && tally.failures > 0 && tally.fenced > 0 && tally.classic_claims > 0,
         "{tally:?}"
     );
+}
+
+#[test]
+fn what_is_planted_is_noticed() {
+    let run = |seed: &u64| {
+        std::panic::catch_unwind(|| World::run_with(*seed, &mut Tally::default(), true)).is_err()
+    };
+    let noticed = (0..10).filter(run).count();
+    println!("forgotten records: noticed in {noticed} of 10 runs");
+    assert!(noticed > 0);
 }

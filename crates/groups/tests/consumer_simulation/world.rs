@@ -37,6 +37,10 @@ pub struct World<'a> {
 
 impl World<'_> {
     pub fn run(seed: u64, tally: &mut Tally) {
+        World::run_with(seed, tally, false);
+    }
+
+    pub fn run_with(seed: u64, tally: &mut Tally, forgets: bool) {
         let mut world = World {
             seed,
             random: Random::new(seed),
@@ -47,6 +51,7 @@ impl World<'_> {
             owners: BTreeMap::new(),
             tally,
         };
+        world.coordinator.forgets = forgets;
         while world.now_ms < PEACE_UNTIL_MS {
             world.step();
         }

@@ -69,12 +69,19 @@ pub struct World {
     life: u32,
     is_faulty: bool,
     promises: Promises,
+    /// Whether a failing node loses what was committed, to see that it is noticed.
+    forgets: bool,
     tally: Tally,
 }
 
 impl World {
     pub fn run(seed: u64) -> Tally {
+        Self::run_with(seed, false)
+    }
+
+    pub fn run_with(seed: u64, forgets: bool) -> Tally {
         let mut world = Self::new(Random::new(seed));
+        world.forgets = forgets;
         world.step(Event::Loaded);
         for _ in 0..FAULTY_TURNS {
             world.turn();
@@ -117,6 +124,7 @@ impl World {
             life: 0,
             is_faulty: true,
             promises: Promises::default(),
+            forgets: false,
             tally: Tally::default(),
         }
     }
@@ -243,7 +251,8 @@ impl World {
     /// The node dies: what was not committed may be gone, and with it every answer that waited for it.
     fn crash(&mut self) {
         let survived = self.committed + self.random.below(self.log.len() - self.committed + 1);
-        self.log.truncate(survived);
+        self.log.truncate(if self.forgets { survived.saturating_sub(3) } else { survived });
+        self.committed = self.committed.min(self.log.len());
         self.held.clear();
         self.restart();
     }

@@ -6,7 +6,18 @@ mod producer;
 mod random;
 mod world;
 
-use world::{Tally, World};
+use world::{Planted, Tally, World};
+
+/// Says which seed it was if a run fails.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("seed {}", self.0);
+        }
+    }
+}
 
 fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
@@ -20,7 +31,7 @@ fn any_schedule_keeps_transactions_whole_and_converges() {
     };
     let mut tally = Tally::default();
     for seed in seeds {
-        println!("seed {seed}");
+        let _named = Named(seed);
         tally.add(World::run(seed));
     }
     println!("{tally:?}");
@@ -31,4 +42,16 @@ fn any_schedule_keeps_transactions_whole_and_converges() {
 #[test]
 fn the_same_seed_is_the_same_run() {
     assert_eq!(World::run(4711), World::run(4711));
+}
+
+#[test]
+fn what_is_planted_is_noticed() {
+    let planted =
+        [Planted::MarkersAreNotFenced, Planted::RecordsAreForgotten, Planted::ProducersAreNotFenced];
+    for planted in planted {
+        let run = |seed: &u64| std::panic::catch_unwind(|| World::run_with(*seed, Some(planted))).is_err();
+        let noticed = (0..60).filter(run).count();
+        println!("{planted:?}: noticed in {noticed} of 60 runs");
+        assert!(noticed > 0, "{planted:?}");
+    }
 }
