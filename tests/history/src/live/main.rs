@@ -1,8 +1,6 @@
 //! The live run: clients and a real server under faults, and what the checker says of it. See README.md.
 
-mod live {
-    mod faults;
-    mod last_reader;
-    mod processes;
-    mod run;
-}
+mod faults;
+mod last_reader;
+mod processes;
+mod run;
