@@ -80,11 +80,16 @@ async fn write_markers(broker: &Broker, address: ShardAddress, markers: MarkersT
     let mut missing = markers.partitions;
     loop {
         let outcomes = write_marker_to_all(broker, &missing, marker).await;
-        let refused = missing
-            .into_iter()
-            .zip(outcomes)
-            .filter(|(partition, outcome)| must_retry(&markers.transactional_id, partition, *outcome));
-        missing = refused.map(|(partition, _)| partition).collect();
+        let mut refused = Vec::new();
+        for (partition, outcome) in missing.into_iter().zip(outcomes) {
+            match fate(&markers.transactional_id, &partition, outcome) {
+                MarkerFate::Written => {}
+                MarkerFate::Refused => refused.push(partition),
+                // As Kafka's: it stays prepared, and whoever coordinates next tries again.
+                MarkerFate::Fenced => return,
+            }
+        }
+        missing = refused;
         if missing.is_empty() {
             break;
         }
@@ -102,27 +107,36 @@ async fn write_markers(broker: &Broker, address: ShardAddress, markers: MarkersT
     broker.transactions.ask_shard(address.index, request).await;
 }
 
-/// Whether the partition still lacks the marker. One that is gone needs none, and one that has seen a newer epoch of the
-/// producer has no open transaction of this one.
-fn must_retry(transactional_id: &str, partition: &TopicPartition, outcome: ErrorCode) -> bool {
+/// What became of one marker.
+#[derive(Debug, PartialEq, Eq)]
+enum MarkerFate {
+    /// The partition has it, or is gone and needs none.
+    Written,
+    /// It is tried again.
+    Refused,
+    /// The partition has seen a newer coordinator or a newer epoch of the producer: this one must not decide any more.
+    Fenced,
+}
+
+fn fate(transactional_id: &str, partition: &TopicPartition, outcome: ErrorCode) -> MarkerFate {
     match outcome {
-        ErrorCode::None => false,
+        ErrorCode::None => MarkerFate::Written,
         ErrorCode::UnknownTopicOrPartition => {
             debug!(transactional_id, ?partition, "a partition of the transaction is gone");
-            false
+            MarkerFate::Written
         }
         ErrorCode::InvalidProducerEpoch | ErrorCode::TransactionCoordinatorFenced => {
             warn!(
                 transactional_id,
                 ?partition,
                 error = outcome.name(),
-                "the partition is past this transaction already"
+                "the partition is past this transaction: its end is left to the next coordinator"
             );
-            false
+            MarkerFate::Fenced
         }
         error => {
             debug!(transactional_id, ?partition, error = error.name(), "the marker is tried again");
-            true
+            MarkerFate::Refused
         }
     }
 }

@@ -14,6 +14,8 @@ mod fetch_waits;
 mod group_state;
 #[path = "node/harness.rs"]
 mod harness;
+#[path = "node/late_ends.rs"]
+mod late_ends;
 #[path = "node/replicas_reported.rs"]
 mod replicas_reported;
 #[path = "node/restarts.rs"]

@@ -3,7 +3,7 @@
 //!
 //! Promises: a record that was acknowledged, and whose member was told so, is nobody's again; two members never hold the
 //! same record; nothing is handed out more often than allowed; the start offset never goes back; without faults every
-//! record comes to its end. `KLAMM_SIMULATION_SEEDS` says how many schedules are tried.
+//! record comes to its end. `SIMULATION_SEEDS` says how many schedules are tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -336,8 +336,7 @@ impl World {
 
 #[test]
 fn promises_hold_in_every_schedule() {
-    let seeds =
-        std::env::var("KLAMM_SIMULATION_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(400);
+    let seeds = std::env::var("SIMULATION_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(400);
     for seed in 1..=seeds {
         let run = std::panic::catch_unwind(|| {
             let mut world = World::new(seed);

@@ -1,7 +1,7 @@
 //! Members of the consumer and of the classic protocol in one group, a coordinator that fails, an unreliable network: no
 //! partition has two owners in one epoch, and everybody gets along in the end.
 //!
-//! `GROUPS_SIMULATION_SEED` runs one seed, `GROUPS_SIMULATION_SEEDS` as many from 0 on.
+//! `SIMULATION_SEED` runs one seed, `SIMULATION_SEEDS` as many from 0 on.
 
 #[path = "../rules/cluster.rs"]
 mod cluster;
@@ -29,9 +29,9 @@ fn number_from(variable: &str) -> Option<u64> {
 
 #[test]
 fn no_partition_has_two_owners_in_one_epoch_and_every_group_converges() {
-    let seeds = match number_from("GROUPS_SIMULATION_SEED") {
+    let seeds = match number_from("SIMULATION_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number_from("GROUPS_SIMULATION_SEEDS").unwrap_or(40),
+        None => 0..number_from("SIMULATION_SEEDS").unwrap_or(40),
     };
     let mut tally = Tally::default();
     for seed in seeds {

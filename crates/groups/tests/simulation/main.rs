@@ -1,6 +1,6 @@
 //! Clients of every style, a coordinator that fails, an unreliable network: what must hold on any schedule.
 //!
-//! `GROUPS_SIMULATION_SEED` runs one seed, `GROUPS_SIMULATION_SEEDS` as many from 0 on.
+//! `SIMULATION_SEED` runs one seed, `SIMULATION_SEEDS` as many from 0 on.
 
 mod chaos;
 mod client;
@@ -27,9 +27,9 @@ fn number_from(variable: &str) -> Option<u64> {
 
 #[test]
 fn any_schedule_keeps_the_promises_and_converges() {
-    let seeds = match number_from("GROUPS_SIMULATION_SEED") {
+    let seeds = match number_from("SIMULATION_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number_from("GROUPS_SIMULATION_SEEDS").unwrap_or(200),
+        None => 0..number_from("SIMULATION_SEEDS").unwrap_or(200),
     };
     let mut tally = world::Tally::default();
     for seed in seeds {

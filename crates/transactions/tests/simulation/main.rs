@@ -1,6 +1,6 @@
 //! Producers that fence each other, a coordinator that moves, a network that loses and doubles: what must hold on any schedule.
 //!
-//! `TRANSACTIONS_SIMULATION_SEED` runs one seed, `TRANSACTIONS_SIMULATION_SEEDS` as many from 0 on.
+//! `SIMULATION_SEED` runs one seed, `SIMULATION_SEEDS` as many from 0 on.
 
 mod producer;
 mod random;
@@ -25,9 +25,9 @@ fn number_from(variable: &str) -> Option<u64> {
 
 #[test]
 fn any_schedule_keeps_transactions_whole_and_converges() {
-    let seeds = match number_from("TRANSACTIONS_SIMULATION_SEED") {
+    let seeds = match number_from("SIMULATION_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number_from("TRANSACTIONS_SIMULATION_SEEDS").unwrap_or(400),
+        None => 0..number_from("SIMULATION_SEEDS").unwrap_or(400),
     };
     let mut tally = Tally::default();
     for seed in seeds {
