@@ -4,6 +4,7 @@
 //! durable is decided here by `klamm.durability`: synced logs count what the disk has, page-cache logs what the
 //! operating system has.
 
+mod aborted;
 mod append;
 mod clean;
 mod close;
@@ -25,11 +26,11 @@ use parking_lot::{Mutex, RwLock};
 use protocol::Uuid;
 use replica::{LeaderEpochs, ProducerStates};
 
+pub use self::aborted::AbortedTransaction;
 pub use self::append::{AppendError, AppendInfo};
 pub(crate) use self::clean::{CleaningError, CleaningResources};
 pub(crate) use self::load::LoadedLog;
 pub use self::lookup::TimestampOffset;
-pub use self::producers::AbortedTransaction;
 pub use self::read::{ReadError, ReadResult};
 
 use crate::error::StorageError;

@@ -340,7 +340,8 @@ impl Indexes {
     /// Kafka's `maybeAppend`: only a later timestamp makes an entry.
     fn maybe_push_time(&mut self, entry: TimeEntry) {
         let last = self.times.last();
-        if last.is_none_or(|last| entry.timestamp > last.timestamp) && entry.timestamp >= 0 {
+        let is_known = entry.timestamp >= 0 && entry.offset >= 0;
+        if is_known && last.is_none_or(|last| entry.timestamp > last.timestamp) {
             self.times.push(entry);
         }
     }

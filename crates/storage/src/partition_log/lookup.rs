@@ -62,6 +62,10 @@ impl PartitionLog {
             }
         }
         let Some((segment, timestamp, offset)) = newest else { return Ok(None) };
+        if offset < 0 {
+            let path = segment.path(&self.place, LogFileKind::Log);
+            return Err(StorageError::damaged(&path, "its timestamps are not all known"));
+        }
         let Some(batch) = segment.find_offset(&self.place, offset)? else { return Ok(None) };
         self.first_record(segment, &batch, |at, _| at == timestamp)
     }
@@ -108,12 +112,16 @@ impl PartitionLog {
     ) -> Result<Option<TimestampOffset>, StorageError> {
         let batch = segment.read_batch(&self.place, found)?;
         let limit = usize::try_from(self.config().max_decompressed_message_bytes).unwrap_or(0);
-        let damaged = |error: records::RecordsError| {
+        let damaged = |error: &dyn std::fmt::Display| {
             let path = segment.path(&self.place, LogFileKind::Log);
             StorageError::damaged(&path, format!("batch at byte {}: {error}", found.position))
         };
-        for record in batch.records(limit.max(batch.bytes.len())).map_err(damaged)? {
-            let record = record.map_err(damaged)?;
+        if !segment.is_proven(found.position, found.end()) {
+            let checked = self.with_rules(|rules| rules.check(&batch.header, batch.header.base_offset));
+            checked.map_err(|reason| damaged(&reason))?;
+        }
+        for record in batch.records(limit.max(batch.bytes.len())).map_err(|error| damaged(&error))? {
+            let record = record.map_err(|error| damaged(&error))?;
             if wanted(record.timestamp, record.offset) {
                 let leader_epoch =
                     Some(batch.header.partition_leader_epoch).filter(|leader_epoch| *leader_epoch >= 0);

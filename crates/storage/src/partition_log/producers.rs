@@ -21,15 +21,6 @@ const SNAPSHOT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// A marker's record is a few dozen bytes.
 const MARKER_BYTES_MAX: usize = 4096;
 
-/// An aborted transaction that a `read_committed` fetch must name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AbortedTransaction {
-    /// The producer.
-    pub producer_id: i64,
-    /// Offset of its first batch.
-    pub first_offset: i64,
-}
-
 /// A batch as producer state sees it; `tail` is what follows its header.
 pub(super) fn producer_batch<'a>(header: &'a BatchHeader, tail: &Bytes) -> AppendedBatch<'a> {
     let is_marker = header.is_control() && header.has_producer_id();
@@ -200,51 +191,6 @@ impl PartitionLog {
             segment.set_has_transaction_index(true);
         }
         Ok(())
-    }
-
-    /// The aborted transactions that a `read_committed` fetch of `start_offset..end_offset` must name, as Kafka
-    /// collects them.
-    pub fn aborted_transactions(
-        &self,
-        start_offset: i64,
-        end_offset: i64,
-    ) -> Result<Vec<AbortedTransaction>, StorageError> {
-        let entries =
-            self.while_swapped(|| self.aborted_entries(&self.segments(), start_offset, end_offset))?;
-        let named = entries.into_iter().map(|entry| AbortedTransaction {
-            producer_id: entry.producer_id,
-            first_offset: entry.first_offset,
-        });
-        Ok(named.collect())
-    }
-
-    /// The entries of the transaction indexes that concern `start_offset..end_offset`.
-    pub(super) fn aborted_entries(
-        &self,
-        segments: &[Arc<Segment>],
-        start_offset: i64,
-        end_offset: i64,
-    ) -> Result<Vec<AbortedEntry>, StorageError> {
-        let first = segments.partition_point(|segment| segment.base_offset <= start_offset).saturating_sub(1);
-        let mut aborted = Vec::new();
-        let mut is_complete = false;
-        for segment in segments[first..].iter().filter(|segment| segment.has_transaction_index()) {
-            if is_complete {
-                break;
-            }
-            let file = segment
-                .file(&self.place, LogFileKind::TransactionIndex)
-                .map_err(|error| segment.io_error(&self.place, LogFileKind::TransactionIndex, error))?;
-            let visited = transaction_index::visit(file.as_ref(), |entry| {
-                if entry.last_offset >= start_offset && entry.first_offset < end_offset {
-                    aborted.push(entry);
-                }
-                is_complete = entry.last_stable_offset >= end_offset;
-                !is_complete
-            });
-            visited.map_err(|error| segment.io_error(&self.place, LogFileKind::TransactionIndex, error))?;
-        }
-        Ok(aborted)
     }
 
     /// Runs `ask` on the producer state, for DescribeProducers and the verification of transactions.

@@ -15,6 +15,7 @@ use crate::file_names::LogFileKind;
 use crate::segment::Segment;
 use crate::segment::header_scan::ScanError;
 use crate::segment::lookup::read_range;
+use crate::segment::recover::LogRules;
 
 /// From here on bytes are sent from the file; below, copying them into the answer was measured to be cheaper.
 const REGION_BYTES_MIN: usize = 32 * 1024;
@@ -298,8 +299,8 @@ impl PartitionLog {
         let limit = start.position + wanted as u32;
         if !segment.is_proven(start.position, limit) {
             let start = (start.position, start_offset);
-            return segment.checked_end(&self.place, start, limit, upper_bound_offset, &|offset| {
-                self.admits_gap(offset)
+            return self.with_rules(|rules| {
+                segment.checked_end(&self.place, start, limit, upper_bound_offset, &rules)
             });
         }
         // The end offset is read before the size: it may be too low then, never too high.
@@ -332,10 +333,12 @@ impl PartitionLog {
     ) -> Result<(usize, i64), StorageError> {
         let segment = &start.segment;
         let is_proven = segment.is_proven(start.position, start.position + bytes.len() as u32);
-        let admits_gap = |offset: i64| self.admits_gap(offset);
         let in_file = segment.size().saturating_sub(start.position) as usize;
-        let walk = BatchWalk { bytes, in_file, upper_bound_offset, is_proven, admits_gap: &admits_gap };
-        let whole = walk.walk(start_offset);
+        // Read after the size: it may be too high then, never too low.
+        let end_offset = segment.next_offset();
+        let whole = self.with_rules(|rules| {
+            BatchWalk { bytes, in_file, end_offset, upper_bound_offset, is_proven, rules }.walk(start_offset)
+        });
         match whole.damage {
             Some(reason) if whole.length == 0 => {
                 let position = start.position;
@@ -350,8 +353,15 @@ impl PartitionLog {
         }
     }
 
+    /// Runs `check` with what this log says of its batches.
+    pub(super) fn with_rules<T>(&self, check: impl FnOnce(LogRules<'_>) -> T) -> T {
+        let admits_gap = |offset| self.admits_gap(offset);
+        let epoch_of = |offset| self.epoch_for_offset(offset);
+        check(LogRules { admits_gap: &admits_gap, epoch_of: &epoch_of })
+    }
+
     /// Whether `offset` may be missing: only compaction takes records out of the middle of a log.
-    fn admits_gap(&self, offset: i64) -> bool {
+    pub(super) fn admits_gap(&self, offset: i64) -> bool {
         self.config().compacts()
             || self
                 .directory()

@@ -133,6 +133,7 @@ impl PartitionLog {
             segment.file(&self.place, LogFileKind::TransactionIndex).and_then(|file| file.set_length(0));
         emptied.map_err(|source| self.write_error("truncate", &path, source))?;
         segment.set_has_transaction_index(false);
+        segment.note_proven_transactions();
         segment.mark_unsynced(LogFileKind::TransactionIndex);
         Ok(())
     }

@@ -43,9 +43,15 @@ impl Segment {
         let from = from.max(starting_offset);
         let floor = self.floor_offset(place, |entry| entry.offset <= from);
         let floor = floor.map_err(|error| self.io_error(place, LogFileKind::OffsetIndex, error))?;
-        self.scan_from(place, floor, |batch| {
-            batch.header.max_timestamp >= timestamp && batch.header.last_offset() >= starting_offset
-        })
+        let is_proven = |batch: &ScannedBatch| self.is_proven(batch.position, batch.end());
+        let mut first_damage = None;
+        let found = self.scan_from(place, floor, |batch| {
+            // Who skips a batch for its timestamp must know that it is the right one.
+            first_damage = if is_proven(batch) { None } else { self.read_batch(place, batch).err() };
+            first_damage.is_some()
+                || batch.header.max_timestamp >= timestamp && batch.header.last_offset() >= starting_offset
+        })?;
+        first_damage.map_or(Ok(found), Err)
     }
 
     /// Where the last whole batch ends that begins at or after `start`, lies before byte `limit` and below
@@ -154,7 +160,7 @@ impl Segment {
         self: &Arc<Self>,
         place: &Place,
         floor: Option<OffsetEntry>,
-        wanted: impl Fn(&ScannedBatch) -> bool,
+        mut wanted: impl FnMut(&ScannedBatch) -> bool,
     ) -> Result<Option<ScannedBatch>, StorageError> {
         let size = self.size();
         let file = self
@@ -177,8 +183,9 @@ impl Segment {
         let mut due = self.base_offset;
         while let Some(batch) = scan.next().map_err(|error| self.scan_error(place, error))? {
             let (position, offset) = (batch.position, batch.header.base_offset);
-            if offset < due {
-                let reason = format!("offset {offset} where at least {due} is due");
+            if offset < due || batch.header.last_offset() >= self.next_offset() {
+                let reason =
+                    format!("offset {offset} where at least {due} is due, and no more than the segment has");
                 return Err(self.scan_error(place, ScanError::Damaged { position, reason }));
             }
             if wanted(&batch) {
@@ -347,12 +354,13 @@ impl Segment {
             Some(entry) if self.has_offset(place, entry)? => entry.position,
             _ => 0,
         };
-        let mut scan = HeaderScan::new(file.as_ref(), from, self.size());
-        while let Ok(Some(batch)) = scan.next() {
-            if batch.header.max_timestamp > largest.timestamp {
-                largest =
-                    TimeEntry { timestamp: batch.header.max_timestamp, offset: batch.header.last_offset() };
+        let damage = self.verify_headers(file.as_ref(), from, |_, header| {
+            if header.max_timestamp > largest.timestamp {
+                largest = TimeEntry { timestamp: header.max_timestamp, offset: header.last_offset() };
             }
+        })?;
+        if damage.is_some() {
+            largest = TimeEntry::UNKNOWN;
         }
         state.largest = Some(largest);
         Ok(())

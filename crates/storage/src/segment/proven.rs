@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::Segment;
-use super::recover::{Expected, verify_range};
+use super::recover::{Expected, LogRules, verify_range};
 use crate::error::StorageError;
 use crate::file_names::LogFileKind;
 use crate::place::Place;
@@ -20,12 +20,19 @@ pub(super) struct Proven {
     /// One range below that was checked: its start in the upper half, its end in the lower.
     checked: AtomicU64,
     is_reported: AtomicBool,
+    /// Whether the transaction index is.
+    has_transactions: AtomicBool,
 }
 
 impl Proven {
     /// Everything from `from` on is good.
     pub(super) fn from(from: u32) -> Proven {
-        Proven { from: AtomicU32::new(from), checked: AtomicU64::new(0), is_reported: AtomicBool::new(false) }
+        Proven {
+            from: AtomicU32::new(from),
+            checked: AtomicU64::new(0),
+            is_reported: AtomicBool::new(false),
+            has_transactions: AtomicBool::new(from == 0),
+        }
     }
 
     fn covers(&self, start: u32, end: u32) -> bool {
@@ -68,6 +75,16 @@ impl Segment {
         self.proven.extend(start, end);
     }
 
+    /// Whether the transaction index needs no check.
+    pub(crate) fn has_proven_transactions(&self) -> bool {
+        self.proven.has_transactions.load(Ordering::Acquire)
+    }
+
+    /// Notes that the transaction index was checked, or written by this process.
+    pub(crate) fn note_proven_transactions(&self) {
+        self.proven.has_transactions.store(true, Ordering::Release);
+    }
+
     /// Whether damage of this segment is met for the first time; people are told once, clients every time.
     pub(crate) fn report_damage(&self) -> bool {
         !self.proven.is_reported.swap(true, Ordering::Relaxed)
@@ -75,19 +92,19 @@ impl Segment {
 
     /// Checks the batches from `start` (position and the offset due there) up to byte `limit` and below
     /// `upper_bound_offset`; returns where the last good one ends and the offset after it. Damage that is met first
-    /// is an error, damage further on is left to who reads there. `admits_gap` is asked about offsets that are missing.
+    /// is an error, damage further on is left to who reads there.
     pub(crate) fn checked_end(
         self: &Arc<Self>,
         place: &Place,
         start: (u32, i64),
         limit: u32,
         upper_bound_offset: i64,
-        admits_gap: &dyn Fn(i64) -> bool,
+        rules: &LogRules<'_>,
     ) -> Result<(u32, i64), StorageError> {
         let file = self
             .file(place, LogFileKind::Log)
             .map_err(|error| self.io_error(place, LogFileKind::Log, error))?;
-        let offset_max = self.offset_max();
+        let offset_max = self.offset_max().min(self.next_offset() - 1);
         let expected = Expected { offset: start.1, leader_epoch: -1, is_inside: true, offset_max };
         let mut end = start;
         let checked = verify_range(
@@ -96,7 +113,7 @@ impl Segment {
             self.size(),
             expected,
             |header| header.last_offset() < upper_bound_offset,
-            admits_gap,
+            rules,
             |position, header| end = (position + header.size_in_bytes() as u32, header.next_offset()),
         )
         .map_err(|error| self.io_error(place, LogFileKind::Log, error))?;

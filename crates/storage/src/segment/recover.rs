@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use records::{BATCH_OVERHEAD, BatchHeader};
 
-use super::header_scan::{HeaderScan, check_shape};
+use super::header_scan::{HeaderScan, ScanError, check_shape};
 use super::sorted_entries::{OffsetEntry, SortedEntries, TimeEntry};
 use super::{IndexState, Indexes, Segment};
 use crate::disk::{DiskFile, read_full_at};
@@ -41,11 +41,40 @@ pub(crate) struct Expected {
     pub(crate) offset_max: i64,
 }
 
+/// What the log says of the batches in it.
+#[derive(Clone, Copy)]
+pub(crate) struct LogRules<'a> {
+    /// Whether an offset may be missing.
+    pub(crate) admits_gap: &'a dyn Fn(i64) -> bool,
+    /// The leader epoch of the record at an offset, where it is known.
+    pub(crate) epoch_of: &'a dyn Fn(i64) -> Option<i32>,
+}
+
+impl LogRules<'_> {
+    /// Of a log of which nothing is known.
+    const NONE: LogRules<'static> = LogRules { admits_gap: &|_| true, epoch_of: &|_| None };
+
+    /// Whether the batch may follow the offset before `due`.
+    pub(crate) fn check(&self, header: &BatchHeader, due: i64) -> Result<(), String> {
+        if header.base_offset > due && !(self.admits_gap)(due) {
+            return Err(format!("offset {due} is missing"));
+        }
+        let epoch = header.partition_leader_epoch;
+        match (self.epoch_of)(header.base_offset) {
+            Some(known) if known != epoch => {
+                Err(format!("leader epoch {epoch}, but its checkpoint says {known}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Checks every batch in the first `length` bytes: shape, checksum, offsets that rise, epochs that do not fall.
 pub(crate) fn verify(
     file: &dyn DiskFile,
     length: u32,
     expected: Expected,
+    rules: &LogRules<'_>,
     mut valid: impl FnMut(u32, &BatchHeader),
 ) -> io::Result<Verified> {
     let mut verified = Verified { valid_bytes: 0, next_offset: expected.offset, damage: None };
@@ -55,7 +84,7 @@ pub(crate) fn verify(
         length,
         expected,
         |_| true,
-        &|_| true,
+        rules,
         |position, header| {
             valid(position, header);
             verified.valid_bytes = position + header.size_in_bytes() as u32;
@@ -66,14 +95,14 @@ pub(crate) fn verify(
 }
 
 /// Checks the batches that lie wholly in `range` as [`verify`] does, as long as they are `wanted`; the batches of the
-/// file end at `end`. Of missing offsets `admits_gap` decides. Returns what is wrong with the batch that ended it.
+/// file end at `end`. Returns what is wrong with the batch that ended it.
 pub(crate) fn verify_range(
     file: &dyn DiskFile,
     range: std::ops::Range<u32>,
     end: u32,
     mut expected: Expected,
     wanted: impl Fn(&BatchHeader) -> bool,
-    admits_gap: &dyn Fn(i64) -> bool,
+    rules: &LogRules<'_>,
     mut valid: impl FnMut(u32, &BatchHeader),
 ) -> io::Result<Option<String>> {
     let bytes = vec![0; WINDOW_BYTES.min(range.len().max(BATCH_OVERHEAD))];
@@ -85,11 +114,9 @@ pub(crate) fn verify_range(
             Err(reason) => return Ok(Some(reason)),
         };
         let size = header.size_in_bytes();
-        if let Err(reason) = check_order(&header, &expected) {
+        let checked = check_order(&header, &expected).and_then(|()| rules.check(&header, expected.offset));
+        if let Err(reason) = checked {
             return Ok(Some(reason));
-        }
-        if header.base_offset > expected.offset && !admits_gap(expected.offset) {
-            return Ok(Some(format!("offset {} is missing", expected.offset)));
         }
         if size > (range.end - position) as usize || !wanted(&header) {
             return Ok(None);
@@ -184,18 +211,43 @@ impl Segment {
         );
         let mut rebuilt = RebuiltIndexes::new(self.base_offset);
         let file = self.file(place, LogFileKind::Log)?;
-        let mut scan = HeaderScan::new(file.as_ref(), 0, self.size());
         let mut end_offset = self.base_offset;
         // A damaged batch ends the index there; whoever reads it meets the damage itself.
-        while let Ok(Some(batch)) = scan.next() {
-            rebuilt.add(batch.position, &batch.header);
-            end_offset = batch.header.next_offset();
-        }
-        if let Some(claimed) = claimed.filter(|claimed| *claimed >= end_offset) {
+        let damage = self.verify_headers(file.as_ref(), 0, |position, header| {
+            rebuilt.add(position, header);
+            end_offset = header.next_offset();
+        })?;
+        if damage.is_some() {
+            rebuilt.largest = TimeEntry::UNKNOWN;
+        } else if let Some(claimed) = claimed.filter(|claimed| *claimed >= end_offset) {
             let reason = format!("it knows offset {claimed}, but the batches end before {end_offset}");
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         self.install_indexes(place, state, rebuilt)
+    }
+
+    /// Walks over the batches from byte `from` on and checks each as recovery does, but for leader epochs; returns what
+    /// is wrong with the one that ended it.
+    pub(super) fn verify_headers(
+        &self,
+        file: &dyn DiskFile,
+        from: u32,
+        mut valid: impl FnMut(u32, &BatchHeader),
+    ) -> io::Result<Option<String>> {
+        let (size, offset_max) = (self.size(), self.offset_max());
+        let expected = Expected { offset: self.base_offset, leader_epoch: -1, is_inside: false, offset_max };
+        if self.is_proven(from, size) {
+            let mut scan = HeaderScan::new(file, from, size);
+            return loop {
+                match scan.next() {
+                    Ok(Some(batch)) => valid(batch.position, &batch.header),
+                    Ok(None) => break Ok(None),
+                    Err(ScanError::Damaged { reason, .. }) => break Ok(Some(reason)),
+                    Err(ScanError::Io(error)) => break Err(error),
+                }
+            };
+        }
+        verify_range(file, from..size, size, expected, |_| true, &LogRules::NONE, valid)
     }
 
     /// Replaces the indexes by rebuilt ones.

@@ -35,6 +35,11 @@ pub(crate) struct TimeEntry {
     pub(crate) offset: i64,
 }
 
+impl TimeEntry {
+    /// Of a segment with damage in it: the largest timestamp may be any, so that nothing is concluded from it.
+    pub(crate) const UNKNOWN: TimeEntry = TimeEntry { timestamp: i64::MAX, offset: -1 };
+}
+
 impl IndexEntry for OffsetEntry {
     const BYTES: usize = 8;
 

@@ -1,8 +1,10 @@
 //! Logs from the outside, on the simulated disk and on a real one.
 
 mod compaction;
+mod counting;
 mod crash;
 mod crash_compaction;
+mod damage;
 mod directories;
 mod faults;
 mod fuzz_bodies;

@@ -9,13 +9,13 @@ use storage::{AbortedTransaction, AppendOrigin, PartitionLog};
 
 use crate::harness::*;
 
-fn data(producer_id: i64, sequence: i32) -> Bytes {
+pub fn data(producer_id: i64, sequence: i32) -> Bytes {
     let mut builder = BatchBuilder::new(0).producer(producer_id, 0, sequence).transactional();
     builder.append(NOW_MS, None, Some(&[b'x'; 120]), &[]);
     builder.build()
 }
 
-fn marker(producer_id: i64, committed: bool) -> Bytes {
+pub fn marker(producer_id: i64, committed: bool) -> Bytes {
     let marker = EndTransactionMarker { committed, coordinator_epoch: 0 };
     let control = if committed { ControlRecordType::Commit } else { ControlRecordType::Abort };
     let mut builder = BatchBuilder::new(0).producer(producer_id, 0, -1).transactional().control();

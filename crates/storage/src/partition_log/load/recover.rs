@@ -9,7 +9,7 @@ use crate::error::StorageError;
 use crate::file_names::LogFileKind;
 use crate::plan::recovery::{Verdict, judge_end};
 use crate::segment::Segment;
-use crate::segment::recover::{Expected, RebuiltIndexes, Verified, verify};
+use crate::segment::recover::{Expected, LogRules, RebuiltIndexes, Verified, verify};
 
 impl PartitionLog {
     /// Verifies the segments from `first` on. Returns the offset from which on derived files (transaction indexes,
@@ -26,15 +26,22 @@ impl PartitionLog {
             return self.check_nothing_lost(0, known, None).map(|()| 0);
         };
         let verified_from = start.base_offset;
+        let saved = state.epochs.clone();
         // `truncate_from_end` ignores nothing but negative offsets, so 0 clears.
         state.epochs_are_unsaved |= state.epochs.truncate_from_end(verified_from);
+        // What recovery trusts was saved before the recovery point was.
+        let epoch_of = |offset: i64| match offset < known.recovery_point {
+            true => saved.epoch_for_offset(offset),
+            false => None,
+        };
         let mut end_offset = verified_from;
         let mut kept = first;
         for segment in &segments[first..] {
             if segment.base_offset != end_offset && self.is_torn_off(segment, end_offset, known) {
                 break;
             }
-            let verified = self.verify_segment(state, segment, end_offset.max(segment.base_offset))?;
+            let verified =
+                self.verify_segment(state, segment, end_offset.max(segment.base_offset), &epoch_of)?;
             end_offset = verified.next_offset;
             kept += 1;
             if let Some(damage) = &verified.damage {
@@ -78,19 +85,26 @@ impl PartitionLog {
         state: &mut LogState,
         segment: &Arc<Segment>,
         offset: i64,
+        epoch_of: &dyn Fn(i64) -> Option<i32>,
     ) -> Result<Verified, StorageError> {
         let path = segment.path(&self.place, LogFileKind::Log);
         let expected = Expected {
             offset,
             leader_epoch: state.epochs.latest().map_or(-1, |latest| latest.epoch),
             is_inside: false,
-            offset_max: segment.offset_max(),
+            offset_max: if segment.next_offset() > segment.base_offset {
+                segment.next_offset() - 1
+            } else {
+                segment.offset_max()
+            },
         };
+        let admits_gap = |offset| self.admits_gap(offset);
+        let rules = LogRules { admits_gap: &admits_gap, epoch_of };
         let mut rebuilt = RebuiltIndexes::new(segment.base_offset);
         let verified = segment
             .file(&self.place, LogFileKind::Log)
             .and_then(|file| {
-                verify(file.as_ref(), segment.size(), expected, |position, header| {
+                verify(file.as_ref(), segment.size(), expected, &rules, |position, header| {
                     rebuilt.add(position, header);
                     let epoch = header.partition_leader_epoch;
                     state.epochs_are_unsaved |= state.epochs.assign(epoch, header.base_offset);

@@ -4,17 +4,20 @@ use bytes::Bytes;
 use records::{BATCH_OVERHEAD, BatchHeader};
 
 use crate::segment::header_scan::check_shape;
+use crate::segment::recover::LogRules;
 
 /// Bytes from a segment that begin with a batch.
 pub(super) struct BatchWalk<'a> {
     pub(super) bytes: &'a Bytes,
     /// Bytes from there to the end of the segment.
     pub(super) in_file: usize,
+    /// Upper bound (exclusive) of the offsets in the segment.
+    pub(super) end_offset: i64,
     pub(super) upper_bound_offset: i64,
     /// Whether checksums need not be verified.
     pub(super) is_proven: bool,
-    /// Whether an offset may be missing.
-    pub(super) admits_gap: &'a dyn Fn(i64) -> bool,
+    /// What is known of the log, asked where the bytes are not proven.
+    pub(super) rules: LogRules<'a>,
 }
 
 /// How far a walk has come.
@@ -59,8 +62,11 @@ impl BatchWalk<'_> {
         if reached < due {
             return Err(format!("offset {} where at least {due} is due", header.base_offset));
         }
-        if header.base_offset > due && !(self.admits_gap)(due) {
-            return Err(format!("offset {due} is missing"));
+        if header.last_offset() >= self.end_offset {
+            return Err(format!("offset {} is beyond the segment", header.last_offset()));
+        }
+        if !self.is_proven {
+            self.rules.check(&header, due)?;
         }
         let size = header.size_in_bytes();
         let is_beyond = header.last_offset() >= self.upper_bound_offset;
