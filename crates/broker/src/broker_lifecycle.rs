@@ -93,7 +93,7 @@ impl BrokerLifecycle {
         }
     }
 
-    /// Reports that the broker is alive, and at once when a log directory has failed, until the broker leaves.
+    /// Reports that the broker is alive, and at once when a log directory has failed or was cordoned, until the broker leaves.
     pub async fn run(&self, epoch: i64, mut directory_failures: watch::Receiver<usize>) {
         while !self.is_leaving.load(Ordering::Acquire) {
             if let Err(reason) = self.heartbeat(epoch, false).await {
@@ -136,6 +136,7 @@ impl BrokerLifecycle {
             want_fence: false,
             want_shut_down,
             offline_log_dirs: self.offline_directories(),
+            cordoned_log_dirs: Some(self.cordoned_directories()),
             ..Default::default()
         };
         let answered = self.controller.decide(move |deciding| {
@@ -148,6 +149,11 @@ impl BrokerLifecycle {
         });
         let answered = answered.await.map_err(LifecycleError::NoController)?;
         answered.map_err(|refusal| LifecycleError::Refused(refusal.to_string()))
+    }
+
+    fn cordoned_directories(&self) -> Vec<Uuid> {
+        let cordoned = self.logs.directories().iter().filter(|directory| directory.is_cordoned());
+        cordoned.map(|directory| directory.id()).filter(|id| *id != Uuid::ZERO).collect()
     }
 
     /// Those whose ids are known: a directory that could not be read at start was never reported as ours.

@@ -118,7 +118,7 @@ impl Node {
     /// # Errors
     /// What keeps it from starting.
     pub async fn start_on(config: BrokerConfig, seams: NodeSeams) -> Result<Node, NodeError> {
-        if !(config.is_broker() && config.is_controller() && config.is_alone()) {
+        if !config.is_sole_voter() {
             let message = "this build runs a single node: process.roles must be broker,controller and the quorum's only voter this node";
             return Err(NodeError::Unsupported(message.to_string()));
         }
@@ -148,9 +148,9 @@ impl Node {
         descriptors: DescriptorShares,
     ) -> Result<StartedBroker, NodeError> {
         let node_id = config.node.node_id;
+        assembly::check_directories(&config, &disk)?;
         let logs = Arc::new(assembly::open_logs(&config, disk.clone(), descriptors)?);
-        let (failures, directory_failures) = DirectoryFailures::new();
-        logs.set_directory_observer(Arc::new(failures));
+        let directory_failures = DirectoryFailures::observe(&logs);
         let dynamic_config = Arc::new(DynamicBrokerConfig::new(node_id, config.clone()));
         let metadata = Arc::new(MetadataView::default());
         let partitions = assembly::partitions(node_id, &logs, &metadata, &dynamic_config, &clock);
@@ -166,14 +166,14 @@ impl Node {
             dynamic_config.clone(),
             reports.clone(),
         );
-        let quorum = assembly::start_quorum(&config, disk, &logs, &clock, publisher.clone())?;
+        let quorum = assembly::start_quorum(&config, disk.clone(), &logs, &clock, publisher.clone())?;
         // Topics inherit what was altered before the last stop.
         dynamic_config.alter(&metadata.image().configs);
         assembly::load_logs(&logs, &metadata, &dynamic_config, clock.now_ms())?;
 
         let (stopping, stopped) = watch::channel(false);
-        let (controller, thread) =
-            start_controller(&config, &logs, &quorum, &publisher, &metadata, &clock, stopped.clone())?;
+        let seams = (&disk, &clock, stopped.clone());
+        let (controller, thread) = start_controller(&config, &logs, &quorum, &publisher, &metadata, seams)?;
         let background = vec![thread, assembly::housekeeping(logs.clone(), clock.clone(), stopped)?];
         let lifecycle = lifecycle(&config, &controller, &metadata, &logs);
         let broker_epoch = lifecycle.join(assembly::registration(&config, &logs, server)).await?;
@@ -312,10 +312,11 @@ fn start_controller(
     quorum: &QuorumHandle,
     publisher: &MetadataPublisher,
     metadata: &Arc<MetadataView>,
-    clock: &Arc<dyn Clock>,
-    stopped: watch::Receiver<bool>,
+    (disk, clock, stopped): (&Arc<dyn Disk>, &Arc<dyn Clock>, watch::Receiver<bool>),
 ) -> Result<(ControllerClient, JoinHandle<()>), NodeError> {
     let node_id = config.node.node_id;
+    let is_new = metadata.image().features.metadata_version().is_none();
+    let bootstrap = if is_new { assembly::bootstrap_records(config, disk)? } else { None };
     let (controller, decisions) = ControllerClient::new();
     let engine = Controller::new(ControllerSettings {
         node_id,
@@ -323,7 +324,8 @@ fn start_controller(
         quorum_node_ids: vec![node_id],
         supported_features: SUPPORTED,
         config: settings::controller(config),
-    });
+    })
+    .with_bootstrap(bootstrap);
     let service = ControllerService::new(
         engine,
         Some(node_id),

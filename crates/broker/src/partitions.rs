@@ -204,7 +204,9 @@ impl Partitions {
             let reason = format!("the log of {topic}-{partition} may lie in a directory that is offline");
             return Err(StorageError::Closed(reason));
         }
-        let log = self.logs.get_or_create(topic, partition, Some(id), config.clone(), self.clock.now_ms())?;
+        let assigned = replica.registration.directory(self.node_id);
+        let now_ms = self.clock.now_ms();
+        let log = self.logs.get_or_create_in(assigned, topic, partition, Some(id), config.clone(), now_ms)?;
         match log.topic_id() {
             Some(other) if other != id => {
                 let reason =
@@ -314,7 +316,9 @@ impl Partitions {
 
     /// Takes changed settings of the broker over, which topics may inherit.
     pub fn reconfigure_all(&self, image: &MetadataImage) {
-        self.logs.set_cleaner_config(settings::cleaner(&self.config.current()));
+        let config = self.config.current();
+        self.logs.set_cleaner_config(settings::cleaner(&config));
+        self.logs.set_cordoned(&config.log.cordoned_log_dirs);
         for (topic, partitions) in &self.held.read().by_name {
             self.reconfigure_partitions(topic, partitions.values(), image);
         }

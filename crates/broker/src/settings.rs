@@ -312,7 +312,7 @@ fn streams_groups(config: &BrokerConfig) -> StreamsGroupConfig {
 /// The controller's. A quorum of one writes no NoOp records: nobody is there to see by them that the leader lives.
 pub fn controller(config: &BrokerConfig) -> BrokerConfig {
     let mut config = config.clone();
-    if config.is_alone() {
+    if config.is_sole_voter() {
         config.node.metadata_max_idle_interval_ms = 0;
     }
     config

@@ -2,6 +2,8 @@
 
 #[path = "node/cold_reads.rs"]
 mod cold_reads;
+#[path = "node/cordons.rs"]
+mod cordons;
 #[path = "node/deleted_topics.rs"]
 mod deleted_topics;
 #[path = "node/disk_failures.rs"]

@@ -239,6 +239,14 @@ impl BrokerConfig {
         check::is_alone(&self.node)
     }
 
+    /// Whether the node is broker and controller and the metadata quorum's only voter, as far as the configuration
+    /// says it: alone, the only one of `controller.quorum.voters`, or the only one of
+    /// `controller.quorum.bootstrap.servers`.
+    pub fn is_sole_voter(&self) -> bool {
+        self.is_alone()
+            || (self.is_broker() && self.is_controller() && check::is_sole_voter(&self.node, &self.endpoints))
+    }
+
     /// The directories of partition logs.
     pub fn log_dirs(&self) -> &[String] {
         self.log.log_dirs.as_deref().unwrap_or(&self.log.log_dir)

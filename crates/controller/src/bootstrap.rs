@@ -28,6 +28,33 @@ pub fn bootstrap_features(supported: &[SupportedFeature]) -> Vec<MetadataRecord>
     features.iter().map(record).collect()
 }
 
+/// The levels among the first records of a cluster.
+fn feature_levels(records: &[MetadataRecord]) -> impl Iterator<Item = (&str, i16)> {
+    records.iter().filter_map(|record| match record {
+        MetadataRecord::FeatureLevel(record) => Some((record.name.as_str(), record.feature_level)),
+        _ => None,
+    })
+}
+
+/// What keeps this build from beginning a cluster with these records, in words.
+pub fn bootstrap_obstacle(supported: &[SupportedFeature], records: &[MetadataRecord]) -> Option<String> {
+    if !feature_levels(records).any(|(name, _)| name == METADATA_VERSION_FEATURE) {
+        return Some("they do not say metadata.version".to_owned());
+    }
+    feature_levels(records).find_map(|(name, level)| {
+        let feature = supported.iter().find(|feature| feature.name == name);
+        match feature.map(SupportedFeature::range) {
+            Some(range) if range.contains(level) => None,
+            _ if level == 0 => None,
+            Some(range) => Some(format!(
+                "feature {name} at level {level}, and this build supports {} to {}",
+                range.min, range.max
+            )),
+            None => Some(format!("feature {name}, which this build does not know")),
+        }
+    })
+}
+
 impl Controller {
     /// What this node writes when it becomes the quorum's leader: the bootstrap records, in a metadata transaction,
     /// if the log is empty; the end of a transaction that the last leader left open, if there is one.
@@ -52,11 +79,14 @@ impl Controller {
             name: Some("Bootstrap records".to_owned()),
             ..Default::default()
         }));
-        records.extend(bootstrap_features(self.settings.supported_features));
-        let has_elr = |feature: &SupportedFeature| {
-            feature.name == ELIGIBLE_LEADER_REPLICAS_FEATURE && feature.bootstrap > 0
+        let first = match &self.bootstrap {
+            Some(records) => records.clone(),
+            None => bootstrap_features(self.settings.supported_features),
         };
-        if self.settings.supported_features.iter().any(has_elr) {
+        let has_elr =
+            feature_levels(&first).any(|(name, level)| name == ELIGIBLE_LEADER_REPLICAS_FEATURE && level > 0);
+        records.extend(first);
+        if has_elr {
             records.push(MetadataRecord::Config(ConfigRecord {
                 resource_type: ConfigResourceType::Broker.code(),
                 resource_name: String::new(),

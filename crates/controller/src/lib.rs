@@ -5,7 +5,7 @@
 //! (when brokers were heard of, what is due when) is held by [`BrokerHeartbeats`] and [`PeriodicTasks`].
 
 mod alter_partition;
-mod bootstrap;
+pub mod bootstrap;
 mod brokers;
 mod client_quotas;
 mod configs;

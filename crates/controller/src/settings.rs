@@ -1,6 +1,7 @@
 //! What the controller of this node was started with.
 
 use config::BrokerConfig;
+use protocol::metadata_records::MetadataRecord;
 
 use crate::features::SupportedFeature;
 
@@ -33,12 +34,22 @@ impl ControllerSettings {
 #[derive(Clone, Debug)]
 pub struct Controller {
     pub(crate) settings: ControllerSettings,
+    /// The first records of a new cluster, if a directory was formatted with some.
+    pub(crate) bootstrap: Option<Vec<MetadataRecord>>,
 }
 
 impl Controller {
     /// An engine with these settings.
     pub fn new(settings: ControllerSettings) -> Self {
-        Self { settings }
+        Self { settings, bootstrap: None }
+    }
+
+    /// The same, which begins a new cluster with these records (`kafka-storage format`) instead of the features that this
+    /// build completes.
+    #[must_use]
+    pub fn with_bootstrap(mut self, records: Option<Vec<MetadataRecord>>) -> Self {
+        self.bootstrap = records;
+        self
     }
 
     /// What it was started with.

@@ -113,6 +113,28 @@ pub(crate) fn voters_of(batch: &Batch) -> Result<Option<Membership>, QuorumError
     Ok(None)
 }
 
+/// The `kraft.version` in a control batch, if it holds one.
+pub(crate) fn kraft_version_of(batch: &Batch) -> Result<Option<i16>, QuorumError> {
+    for record in control_records(batch)? {
+        if let (ControlRecordType::KraftVersion, value) = record {
+            let record = KRaftVersionRecord::decode(&mut protocol::Reader::new(value), 0)?;
+            return Ok(Some(record.kraft_version));
+        }
+    }
+    Ok(None)
+}
+
+/// The voters that a leader change names, if the batch holds one.
+pub(crate) fn voters_at_leader_change(batch: &Batch) -> Result<Option<Vec<i32>>, QuorumError> {
+    for record in control_records(batch)? {
+        if let (ControlRecordType::LeaderChange, value) = record {
+            let record = LeaderChangeMessage::decode(&mut protocol::Reader::new(value), 0)?;
+            return Ok(Some(record.voters.into_iter().map(|voter| voter.voter_id).collect()));
+        }
+    }
+    Ok(None)
+}
+
 /// Types and values of a control batch.
 pub(crate) fn control_records(batch: &Batch) -> Result<Vec<(ControlRecordType, Bytes)>, QuorumError> {
     let mut found = Vec::new();

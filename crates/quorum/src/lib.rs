@@ -4,6 +4,9 @@
 //! other. On disk everything is Kafka's: the log is a partition log named `__cluster_metadata-0`, votes are in
 //! `quorum-state`, snapshots are `.checkpoint` files.
 
+mod adoption;
+mod adoption_scan;
+mod bootstrap_file;
 mod control_batches;
 mod entry;
 mod error;
@@ -25,6 +28,8 @@ mod type_config;
 mod upkeep;
 mod vote_file;
 
+pub use adoption::{FoundMetadata, check_ownership, read_metadata_log};
+pub use bootstrap_file::read_bootstrap_records;
 pub use error::QuorumError;
 pub use in_process::InProcessTransport;
 pub use machine::{CommittedBatch, LoadedSnapshot, MetadataStateMachine, SnapshotRecords};

@@ -141,6 +141,14 @@ impl LogStore {
         &self.shared.storage.log
     }
 
+    /// Says durably that an empty log is ours.
+    pub fn claim(&self) -> Result<(), QuorumError> {
+        match self.shared.votes.is_ours()? {
+            Some(true) => Ok(()),
+            _ => self.shared.votes.hand_over(0, true),
+        }
+    }
+
     fn directory_of(&self, replica_id: i32) -> Uuid {
         self.with_state(State::membership)
             .get_node(&replica_id)

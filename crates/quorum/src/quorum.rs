@@ -104,6 +104,8 @@ async fn start(
     let raft = Raft::new(settings.replica_id, config, network.clone(), log.clone(), machine).await;
     let raft = raft.map_err(|error| QuorumError::Storage(error.to_string()))?;
     if is_empty && !settings.initial_voters.is_empty() {
+        // Before the first entry: a log without the file would be somebody else's.
+        log.claim()?;
         raft.initialize(settings.initial_voters.clone()).await.map_err(|error| match error {
             RaftError::APIError(error) => QuorumError::Storage(error.to_string()),
             RaftError::Fatal(_) => QuorumError::Stopped,

@@ -15,10 +15,13 @@ use records::{Batch, ControlRecordType, LOG_OVERHEAD};
 use storage::disk::{DiskFile, read_full_at, write_all_at};
 
 use crate::{
-    control_batches::{self, Place, control_batch, control_records, encode, metadata_batch, record_values},
+    control_batches::{
+        self, Place, control_batch, control_records, encode, kraft_version_of, metadata_batch, record_values,
+        voters_of,
+    },
     error::QuorumError,
     membership::{PRIVATE_TAG, private_field},
-    type_config::{SnapshotMeta, epoch_of},
+    type_config::{Membership, SnapshotMeta, epoch_of},
 };
 
 /// Records of one batch, as in Kafka's snapshots.
@@ -137,11 +140,27 @@ fn header_of(batch: &Batch, path: &Path) -> Result<Header, QuorumError> {
     Ok(Header { last_contained_log_timestamp: header.last_contained_log_timestamp, meta })
 }
 
+/// A whole snapshot.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub header: Header,
+    pub records: Vec<MetadataRecord>,
+    /// `kraft.version`, if the snapshot says it.
+    pub kraft_version: Option<i16>,
+    /// The voters, if the snapshot names them.
+    pub voters: Option<Membership>,
+}
+
 /// Reads a whole snapshot, checking every batch.
 pub(crate) fn read(
     file: &Arc<dyn DiskFile>,
     path: &Path,
 ) -> Result<(Header, Vec<MetadataRecord>), QuorumError> {
+    read_content(file, path).map(|content| (content.header, content.records))
+}
+
+/// The same, with what the control records say.
+pub(crate) fn read_content(file: &Arc<dyn DiskFile>, path: &Path) -> Result<Content, QuorumError> {
     let io = |error| QuorumError::io("read", path, &error);
     let length = usize::try_from(file.length().map_err(io)?).map_err(|_| damaged(path, "it is too large"))?;
     let mut bytes = vec![0; length];
@@ -150,7 +169,8 @@ pub(crate) fn read(
     let mut batches = records::batches(&bytes);
     let first = batches.next().ok_or_else(|| damaged(path, "it is empty"))??;
     let header = header_of(&first, path)?;
-    let mut contained = Vec::new();
+    let mut content = Content { header, records: Vec::new(), kraft_version: None, voters: None };
+    content.note_control(&first)?;
     let mut is_complete = false;
     for batch in &mut batches {
         let batch = batch?;
@@ -160,17 +180,28 @@ pub(crate) fn read(
         }
         if batch.header.is_control() {
             let records = control_records(&batch)?;
+            content.note_control(&batch)?;
             is_complete = records.iter().any(|(kind, _)| *kind == ControlRecordType::SnapshotFooter);
             continue;
         }
         for value in record_values(&batch)? {
-            contained.push(MetadataRecord::decode_framed(value)?);
+            content.records.push(MetadataRecord::decode_framed(value)?);
         }
     }
     if !is_complete || !batches.rest().is_empty() {
         return Err(damaged(path, "it does not end with a footer"));
     }
-    Ok((header, contained))
+    Ok(content)
+}
+
+impl Content {
+    fn note_control(&mut self, batch: &Batch) -> Result<(), QuorumError> {
+        self.kraft_version = kraft_version_of(batch)?.or(self.kraft_version);
+        if let Some(voters) = voters_of(batch)? {
+            self.voters = Some(voters);
+        }
+        Ok(())
+    }
 }
 
 fn damaged(path: &Path, how: &str) -> QuorumError {

@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 use protocol::metadata_records::MetadataRecord;
-use storage::disk::{Disk, OpenMode};
+use storage::disk::{DirectoryEntry, Disk, OpenMode};
 use tokio::sync::Notify;
 
 use crate::{
@@ -60,10 +60,35 @@ fn parse_id(id: &str) -> Option<(i64, i32)> {
     is_padded.then_some((end_offset.parse().ok()?, epoch.parse().ok()?))
 }
 
+/// The newest complete snapshot among a directory's entries, whoever wrote it: name, end offset, epoch.
+pub(crate) fn newest_file(entries: &[DirectoryEntry]) -> Option<(&str, i64, i32)> {
+    let ids = entries.iter().filter_map(|entry| {
+        let (end_offset, epoch) = parse_id(entry.name.strip_suffix(SUFFIX)?)?;
+        Some((entry.name.as_str(), end_offset, epoch))
+    });
+    ids.max_by_key(|(_, end_offset, epoch)| (*end_offset, *epoch))
+}
+
+/// The complete snapshots among a directory's entries, oldest first: name and end offset.
+pub(crate) fn snapshot_files(entries: &[DirectoryEntry]) -> Vec<(&str, i64)> {
+    let ids = entries.iter().filter_map(|entry| {
+        let (end_offset, _) = parse_id(entry.name.strip_suffix(SUFFIX)?)?;
+        Some((entry.name.as_str(), end_offset))
+    });
+    let mut files: Vec<_> = ids.collect();
+    files.sort_by_key(|(_, end_offset)| *end_offset);
+    files
+}
+
 impl SnapshotStore {
+    /// One that writes and has not looked at what there is.
+    pub fn unlisted(disk: Arc<dyn Disk>, directory: PathBuf) -> Self {
+        Self { disk, directory, snapshots: Mutex::default(), added: Notify::new() }
+    }
+
     /// Lists what is there and removes what a crash left unfinished.
     pub fn open(disk: Arc<dyn Disk>, directory: PathBuf) -> Result<Self, QuorumError> {
-        let store = Self { disk, directory, snapshots: Mutex::default(), added: Notify::new() };
+        let store = Self::unlisted(disk, directory);
         let entries = store.disk.list(&store.directory);
         let entries = entries.map_err(|error| QuorumError::io("list", &store.directory, &error))?;
         let mut found = Vec::new();

@@ -24,7 +24,14 @@ struct QuorumStateFile {
     voted_directory_id: String,
     #[serde(rename = "data_version")]
     data_version: i16,
+    /// Ours: that Klamm wrote the file. Kafka passes over it and drops it with its first election, so that its absence
+    /// says whose metadata log this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    klamm: Option<i16>,
 }
+
+/// The mark in a file of ours.
+const MARK: i16 = 1;
 
 fn no_directory() -> String {
     Uuid::ZERO.to_string()
@@ -42,16 +49,50 @@ impl VoteFile {
         Self { disk, path: directory.join(FILE_NAME) }
     }
 
-    /// The vote of the last run. Leadership does not outlive a process: who led comes back as a candidate of that
-    /// epoch, and leads again in a new one.
-    pub fn load(&self, replica_id: i32) -> Result<Option<Vote>, QuorumError> {
+    /// The content, if there is a file.
+    fn read(&self) -> Result<Option<QuorumStateFile>, QuorumError> {
         let io = |error| QuorumError::io("read", &self.path, &error);
         if self.disk.entry(&self.path).map_err(io)?.is_none() {
             return Ok(None);
         }
         let bytes = read_small_file(&*self.disk, &self.path, BYTES_MAX).map_err(io)?;
-        let state: QuorumStateFile = serde_json::from_slice(&bytes)
+        let state = serde_json::from_slice(&bytes)
             .map_err(|error| QuorumError::corrupt(format!("{}: {error}", self.path.display())))?;
+        Ok(Some(state))
+    }
+
+    fn write(&self, state: &QuorumStateFile) -> Result<(), QuorumError> {
+        let bytes = serde_json::to_vec(state).expect("plain values have a JSON form");
+        replace_file(&*self.disk, &self.path, &bytes)
+            .map_err(|error| QuorumError::io("write", &self.path, &error))
+    }
+
+    /// Whether the file is ours; `None` where there is none.
+    pub fn is_ours(&self) -> Result<Option<bool>, QuorumError> {
+        Ok(self.read()?.map(|state| state.klamm.is_some()))
+    }
+
+    /// The epoch in the file.
+    pub fn epoch(&self) -> Result<Option<i32>, QuorumError> {
+        Ok(self.read()?.map(|state| state.leader_epoch))
+    }
+
+    /// Makes the file ours, or Kafka's, with nobody leading `epoch`.
+    pub fn hand_over(&self, epoch: i32, to_us: bool) -> Result<(), QuorumError> {
+        self.write(&QuorumStateFile {
+            leader_id: NOBODY,
+            leader_epoch: epoch,
+            voted_id: NOBODY,
+            voted_directory_id: no_directory(),
+            data_version: 1,
+            klamm: to_us.then_some(MARK),
+        })
+    }
+
+    /// The vote of the last run. Leadership does not outlive a process: who led comes back as a candidate of that
+    /// epoch, and leads again in a new one.
+    pub fn load(&self, replica_id: i32) -> Result<Option<Vote>, QuorumError> {
+        let Some(state) = self.read()? else { return Ok(None) };
         let term = u64::try_from(state.leader_epoch).unwrap_or_default();
         let voted_for = if state.leader_id == NOBODY { state.voted_id } else { state.leader_id };
         let mut vote = Vote::new(term, voted_for);
@@ -68,16 +109,14 @@ impl VoteFile {
         let voted_for = vote.leader_id.voted_for.unwrap_or(NOBODY);
         let (leader_id, voted_id) = if vote.committed { (voted_for, NOBODY) } else { (NOBODY, voted_for) };
         let voted_directory_id = if voted_id == NOBODY { Uuid::ZERO } else { directory_of(voted_id) };
-        let state = QuorumStateFile {
+        self.write(&QuorumStateFile {
             leader_id,
             leader_epoch: i32::try_from(vote.leader_id.term).unwrap_or(i32::MAX),
             voted_id,
             voted_directory_id: voted_directory_id.to_string(),
             data_version: 1,
-        };
-        let bytes = serde_json::to_vec(&state).expect("plain values have a JSON form");
-        replace_file(&*self.disk, &self.path, &bytes)
-            .map_err(|error| QuorumError::io("write", &self.path, &error))
+            klamm: Some(MARK),
+        })
     }
 }
 
@@ -114,8 +153,11 @@ mod tests {
         let text = read_small_file(&*file.disk, &file.path, BYTES_MAX).unwrap();
         assert_eq!(
             String::from_utf8(text).unwrap(),
-            r#"{"leaderId":1,"leaderEpoch":1,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#
+            r#"{"leaderId":1,"leaderEpoch":1,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1,"klamm":1}"#
         );
+        assert_eq!(file.is_ours().unwrap(), Some(true));
+        file.hand_over(3, false).unwrap();
+        assert_eq!((file.is_ours().unwrap(), file.epoch().unwrap()), (Some(false), Some(3)));
         let older = br#"{"clusterId":"","leaderId":-1,"leaderEpoch":4,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"#;
         replace_file(&*file.disk, &file.path, older).unwrap();
         let vote = file.load(1).unwrap().expect("a vote");

@@ -3,6 +3,7 @@
 //! The first failed write or sync takes the whole directory offline until the process restarts: after a failed
 //! sync nobody knows what the disk holds, so nothing is tried again.
 
+mod cordon;
 mod unsaved;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,9 @@ use crate::sync_queue::SyncQueue;
 pub trait DirectoryObserver: Send + Sync {
     /// The directory's logs answer every call with an error from now on.
     fn directory_failed(&self, directory: &LogDirectory);
+
+    /// The directory gets new replicas no longer, or does again (KIP-1066).
+    fn directory_cordoned(&self, _directory: &LogDirectory) {}
 }
 
 /// Logs by topic and partition.
@@ -45,6 +49,7 @@ pub struct LogDirectory {
     files: Arc<FileCache>,
     volume: Mutex<Option<Arc<dyn DiskVolume>>>,
     is_offline: AtomicBool,
+    is_cordoned: AtomicBool,
     failed_logs: AtomicUsize,
     failure: Mutex<Option<String>>,
     observer: RwLock<Option<Arc<dyn DirectoryObserver>>>,
@@ -104,6 +109,7 @@ impl LogDirectory {
             last_shutdown,
             files,
             is_offline: AtomicBool::new(false),
+            is_cordoned: AtomicBool::new(false),
             failed_logs: AtomicUsize::new(0),
             failure: Mutex::new(None),
             observer: RwLock::new(None),

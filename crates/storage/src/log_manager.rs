@@ -7,6 +7,7 @@
 mod directories;
 mod housekeeping;
 mod loading;
+mod placement;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -206,6 +207,19 @@ impl LogManager {
         config: Arc<TopicConfig>,
         now_ms: i64,
     ) -> Result<Arc<PartitionLog>, StorageError> {
+        self.get_or_create_in(None, topic, partition, topic_id, config, now_ms)
+    }
+
+    /// The same; if there is none it is created in the directory with this id, unless that is none of ours or offline.
+    pub fn get_or_create_in(
+        &self,
+        assigned: Option<Uuid>,
+        topic: &str,
+        partition: i32,
+        topic_id: Option<Uuid>,
+        config: Arc<TopicConfig>,
+        now_ms: i64,
+    ) -> Result<Arc<PartitionLog>, StorageError> {
         let _turn = self.creating.lock();
         if let Some(log) = self.log(topic, partition) {
             return Ok(log);
@@ -213,12 +227,7 @@ impl LogManager {
         if let Some(reason) = self.failure(topic, partition) {
             return Err(StorageError::Closed(format!("{topic}-{partition} ({reason})")));
         }
-        let online: Vec<_> = self.directories.iter().filter(|directory| !directory.is_offline()).collect();
-        let fewest = match online.as_slice() {
-            [only] => Some(*only),
-            several => several.iter().min_by_key(|directory| directory.log_count()).copied(),
-        };
-        let Some(directory) = fewest else {
+        let Some(directory) = placement::directory_for_new_log(&self.directories, assigned) else {
             return Err(StorageError::Mismatch("every log directory is offline".to_owned()));
         };
         directory.forget_before_create(topic, partition)?;

@@ -78,6 +78,18 @@ impl ServerProcess {
         Ok(server)
     }
 
+    /// Another product on the same folder, with the same configuration file; it must not run.
+    pub fn hand_to(&mut self, product: Product) -> Result<()> {
+        ensure!(self.child.is_none(), "it runs");
+        self.product = product;
+        Ok(())
+    }
+
+    /// The configuration file.
+    pub fn properties(&self) -> PathBuf {
+        self.folder.path().join("server.properties")
+    }
+
     /// `host:port` for clients.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -171,10 +183,6 @@ impl ServerProcess {
         self.folder.path().join("server.log")
     }
 
-    fn properties(&self) -> PathBuf {
-        self.folder.path().join("server.properties")
-    }
-
     /// Whether a request gets an answer: Kafka listens some time before it serves.
     fn answers(&self) -> bool {
         // ApiVersions, version 0, correlation id 0, client id null.
@@ -257,7 +265,7 @@ fn kafka_program(folder: &Path, heap: &str) -> Command {
 }
 
 /// `KLAMM_BINARY`, or the one that cargo has put beside the test programs.
-fn klamm_binary() -> PathBuf {
+pub fn klamm_binary() -> PathBuf {
     if let Some(path) = env::var_os("KLAMM_BINARY") {
         return PathBuf::from(path);
     }

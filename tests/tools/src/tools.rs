@@ -10,5 +10,6 @@ mod consumer_groups;
 mod log_files;
 mod recorded;
 mod swapped_logs;
+mod take_over;
 mod tool;
 mod topics;

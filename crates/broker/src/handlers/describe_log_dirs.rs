@@ -1,6 +1,6 @@
 //! DescribeLogDirs (key 35, v1-5). What lies in which log directory, and how much room is left (KIP-113, KIP-827).
 //!
-//! v5 says which directories are cordoned (KIP-1066): none here.
+//! v5 says which directories are cordoned (KIP-1066).
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -64,6 +64,7 @@ pub async fn handle(context: &RequestContext, request: DescribeLogDirsRequest) -
             topics,
             total_bytes: bytes(|space| space.total_bytes),
             usable_bytes: bytes(|space| space.usable_bytes),
+            is_cordoned: directory.is_cordoned(),
             ..Default::default()
         });
     }

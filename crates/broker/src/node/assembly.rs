@@ -1,17 +1,19 @@
 //! The parts of a node, each made from the configuration: logs, quorum, registration, background threads.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use config::{BrokerConfig, TopicConfig};
+use controller::bootstrap::bootstrap_obstacle;
 use controller::features::SUPPORTED;
 use network::{DescriptorShares, Server};
 use protocol::Uuid;
 use protocol::messages::BrokerRegistrationRequest;
 use protocol::messages::broker_registration_request::{Feature, Listener};
+use protocol::metadata_records::MetadataRecord;
 use quorum::{InProcessTransport, Quorum, QuorumHandle, QuorumSettings, QuorumStorage, VoterNode, WallClock};
 use storage::disk::Disk;
 use storage::{LogManager, LogManagerConfig};
@@ -25,6 +27,37 @@ use crate::metadata_publisher::MetadataPublisher;
 use crate::metadata_view::MetadataView;
 use crate::partitions::Partitions;
 use crate::settings;
+
+/// The folder of the metadata log in its log directory.
+const METADATA_LOG: &str = "__cluster_metadata-0";
+
+/// Fails on log directories that are Apache Kafka's, or were formatted with what this build has not got, before anything in
+/// them is touched.
+pub(super) fn check_directories(config: &BrokerConfig, disk: &Arc<dyn Disk>) -> Result<(), NodeError> {
+    let directories: Vec<PathBuf> = config.log_dirs().iter().map(PathBuf::from).collect();
+    let Some(first) = directories.first() else { return Ok(()) };
+    let is_new = quorum::check_ownership(disk, &first.join(METADATA_LOG), &directories)
+        .map_err(|error| NodeError::Unsupported(error.to_string()))?;
+    if is_new {
+        bootstrap_records(config, disk)?;
+    }
+    Ok(())
+}
+
+/// What a new cluster begins with, if the directory of the metadata log was formatted with something.
+pub(super) fn bootstrap_records(
+    config: &BrokerConfig,
+    disk: &Arc<dyn Disk>,
+) -> Result<Option<Vec<MetadataRecord>>, NodeError> {
+    let Some(first) = config.log_dirs().first() else { return Ok(None) };
+    let records = quorum::read_bootstrap_records(disk, Path::new(first), config.node.node_id)?;
+    match records.as_ref().and_then(|records| bootstrap_obstacle(SUPPORTED, records)) {
+        None => Ok(records),
+        Some(obstacle) => Err(NodeError::Unsupported(format!(
+            "{first} was formatted with records that cannot be had: {obstacle}"
+        ))),
+    }
+}
 
 pub(super) fn open_logs(
     config: &BrokerConfig,
@@ -65,7 +98,7 @@ pub(super) fn start_quorum(
     let voters = BTreeMap::from([(node_id, VoterNode::default())]);
     let defaults =
         QuorumSettings::new(node_id, log.directory().id(), voters, WallClock(Arc::new(move || now.now_ms())));
-    let storage = QuorumStorage { disk, directory: log.directory().path().join("__cluster_metadata-0"), log };
+    let storage = QuorumStorage { disk, directory: log.directory().path().join(METADATA_LOG), log };
     let transport = InProcessTransport::default().endpoint(node_id);
     Ok(Quorum::start(settings::quorum(config, defaults), storage, Box::new(publisher), transport)?)
 }
@@ -77,6 +110,7 @@ pub(super) fn load_logs(
     now_ms: i64,
 ) -> Result<(), NodeError> {
     let (image, config) = (metadata.image(), config.current());
+    logs.set_cordoned(&config.log.cordoned_log_dirs);
     let config_of = |topic: &str| Arc::new(TopicConfig::resolve(&config, image.configs.of_topic(topic)));
     let report = logs.load_logs(&config_of, now_ms)?;
     info!(

@@ -6,7 +6,7 @@ mod listeners;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{BrokerConfig, NodeConfig};
-use crate::endpoint::SecurityProtocol;
+use crate::endpoint::{Endpoints, SecurityProtocol};
 use crate::error::ConfigError;
 use crate::key::Effect;
 use crate::properties::Properties;
@@ -20,6 +20,17 @@ pub(super) fn is_alone(node: &NodeConfig) -> bool {
     combined
         && node.controller_quorum_voters.is_empty()
         && node.controller_quorum_bootstrap_servers.is_empty()
+}
+
+/// Whether the addresses of the quorum are this node's own.
+pub(super) fn is_sole_voter(node: &NodeConfig, endpoints: &Endpoints) -> bool {
+    let voters = voters(node);
+    if !voters.is_empty() {
+        return voters.iter().eq([&node.node_id]);
+    }
+    let [server] = &node.controller_quorum_bootstrap_servers[..] else { return false };
+    let port = server.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    endpoints.controller.iter().any(|listener| Some(listener.port) == port)
 }
 
 /// Keys that cannot be honoured and were set to something else than their default.

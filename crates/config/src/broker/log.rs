@@ -23,7 +23,7 @@ config_table! {
             cluster_wide();
 
         /// Log directories that get no new replicas; `*` for all of them.
-        cordoned_log_dirs: Vec<String> = "cordoned.log.dirs" => "", Medium, crate::Valid::LIST, per_broker(), inert();
+        cordoned_log_dirs: Vec<String> = "cordoned.log.dirs" => "", Medium, crate::Valid::LIST, per_broker();
 
         /// Pause of the compactor when nothing needs compaction, in milliseconds.
         log_cleaner_backoff_ms: i64 = "log.cleaner.backoff.ms" => "15000", Medium, AtLeast(0),

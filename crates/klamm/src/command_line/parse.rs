@@ -119,7 +119,10 @@ fn argparse(arguments: &mut Arguments, line: &[String]) -> Result<(), Failure> {
         let Some(name) = option_name(word).filter(|_| word.parse::<f64>().is_err()) else {
             match (arguments.verb, tool.verbs) {
                 (None, [_, ..]) => arguments.verb = Some(verb(tool, word)?),
-                (Some(_), _) => unknown.push(word.clone()),
+                (Some(verb), _) => match tool.options(Some(verb)).find(|option| option.takes_words) {
+                    Some(option) => arguments.push(option, Some(word.clone())),
+                    None => unknown.push(word.clone()),
+                },
                 (None, []) => arguments.words.push(word.clone()),
             }
             continue;

@@ -95,10 +95,22 @@ pub struct Opt {
     pub replaced_by: Option<&'static str>,
     /// Whether each further value is taken too (argparse's `nargs="+"`).
     pub many: bool,
+    /// Whether words that belong to no option are values of this one.
+    pub takes_words: bool,
 }
 
 const fn option(name: &'static str, kind: Kind, label: &'static str, about: &'static str) -> Opt {
-    Opt { name, others: &[], kind, label, about, required: false, replaced_by: None, many: false }
+    Opt {
+        name,
+        others: &[],
+        kind,
+        label,
+        about,
+        required: false,
+        replaced_by: None,
+        many: false,
+        takes_words: false,
+    }
 }
 
 /// An option without a value.
@@ -148,6 +160,12 @@ impl Opt {
     /// Takes every value up to the next option.
     pub const fn many(mut self) -> Self {
         self.many = true;
+        self
+    }
+
+    /// Words that belong to no option are values of this one.
+    pub const fn takes_words(mut self) -> Self {
+        self.takes_words = true;
         self
     }
 

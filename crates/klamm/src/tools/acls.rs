@@ -1,6 +1,6 @@
 //! `kafka-acls`: who may do what.
 
-mod words;
+pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Write, stdin, stdout};

@@ -1,6 +1,9 @@
 //! `kafka-storage`: prepares log directories and tells about them.
 
+mod adopt;
 mod format;
+mod hand_back;
+mod kafka_directories;
 
 pub use format::salted;
 
@@ -16,6 +19,11 @@ use super::features;
 
 const CONFIG: &[crate::command_line::Opt] =
     &[text("config", "CONFIG", "The server's properties file.").or(&["c"]).required()];
+
+const DIRECTORIES: &[crate::command_line::Opt] = &[
+    text("directory", "DIR", "A log directory; the one with the metadata log first.").many().takes_words(),
+    text("config", "CONFIG", "The server's properties file, whose log.dirs are meant.").or(&["c"]),
+];
 
 /// The tool's table.
 pub const TOOL: Tool = Tool {
@@ -74,6 +82,25 @@ pub const TOOL: Tool = Tool {
             about: "Shows which features a level of a feature needs.",
             options: &[&[text("feature", "NAME=LEVEL", "The feature and its level.").or(&["f"]).required()]],
         },
+        Verb {
+            name: "adopt",
+            about: "Takes over the log directories of a stopped Apache Kafka node.",
+            options: &[
+                DIRECTORIES,
+                &[
+                    flag(
+                        "accept-unenforced",
+                        "Takes over although the cluster has ACLs, users or quotas that Klamm does not enforce yet.",
+                    ),
+                    flag("dry-run", "Checks everything and changes nothing."),
+                ],
+            ],
+        },
+        Verb {
+            name: "hand-back",
+            about: "Gives the log directories of a cleanly stopped Klamm node back to Apache Kafka.",
+            options: &[DIRECTORIES],
+        },
         Verb { name: "random-uuid", about: "Prints a new id for a cluster.", options: &[] },
     ],
     refusals: Refusals::PLAIN,
@@ -84,6 +111,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     match arguments.verb_name() {
         "info" => info(&Node::read(arguments)?),
         "format" => format::run(arguments, &Node::read(arguments)?),
+        "adopt" => adopt::run(arguments),
+        "hand-back" => hand_back::run(arguments),
         "version-mapping" => features::print_version_mapping(arguments.value("release-version")?),
         "feature-dependencies" => features::print_dependencies(&arguments.values("feature")),
         _ => {
@@ -107,6 +136,8 @@ pub fn random_uuid() -> Uuid {
 struct Node {
     properties: config::Properties,
     directories: BTreeSet<String>,
+    /// `log.dirs` in the order given.
+    listed: Vec<String>,
     metadata_directory: String,
 }
 
@@ -123,9 +154,9 @@ impl Node {
         let listed: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
         let first = listed.first().cloned().unwrap_or_default();
         let metadata_directory = get("metadata.log.dir").map_or(first, str::to_owned);
-        let mut directories: BTreeSet<String> = listed.into_iter().collect();
+        let mut directories: BTreeSet<String> = listed.iter().cloned().collect();
         directories.insert(metadata_directory.clone());
-        Ok(Self { properties, directories, metadata_directory })
+        Ok(Self { properties, directories, listed, metadata_directory })
     }
 
     fn get(&self, key: &str) -> Option<&str> {
