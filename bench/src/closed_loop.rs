@@ -11,7 +11,7 @@ use crate::load::Outcome;
 pub struct Produce<'a> {
     /// Where the server listens.
     pub address: &'a str,
-    /// Written to its partition 0.
+    /// What is written to.
     pub topic: &'a str,
     /// As in the protocol.
     pub acks: i16,
@@ -23,13 +23,28 @@ pub struct Produce<'a> {
     pub connections: usize,
     /// Requests under way on each connection.
     pub depth: usize,
+    /// Partitions that requests go to in turn.
+    pub partitions: i32,
     /// When to stop.
     pub duration: Duration,
 }
 
 /// Produces until the time is up.
 pub fn produce(load: &Produce<'_>) -> Result<Outcome> {
-    let (mut frame, records) = produce_frame(load.topic, 0, load.acks, load.batch_bytes, load.record_bytes)?;
+    let mut frames = Vec::new();
+    let mut records = 0;
+    for partition in 0..load.partitions {
+        let (frame, count) =
+            produce_frame(load.topic, partition, load.acks, load.batch_bytes, load.record_bytes)?;
+        frames.push(frame);
+        records = count;
+    }
+    let frame_bytes = frames.first().map_or(0, Vec::len) as u64;
+    let mut next = (0..frames.len()).cycle();
+    let mut send = |connection: &mut Connection| {
+        let frame = &mut frames[next.next().unwrap_or_default()];
+        connection.send(frame, 1)
+    };
     let mut connections = Vec::new();
     for _ in 0..load.connections {
         connections.push(Connection::open(load.address)?);
@@ -38,7 +53,7 @@ pub fn produce(load: &Produce<'_>) -> Result<Outcome> {
     let mut requests = 0_u64;
     for connection in &mut connections {
         for _ in 0..load.depth {
-            connection.send(&mut frame, 1)?;
+            send(connection)?;
         }
     }
     let mut checked = false;
@@ -49,7 +64,7 @@ pub fn produce(load: &Produce<'_>) -> Result<Outcome> {
                 check_produced(answer)?;
                 checked = true;
             }
-            connection.send(&mut frame, 1)?;
+            send(connection)?;
             requests += 1;
         }
     }
@@ -62,7 +77,7 @@ pub fn produce(load: &Produce<'_>) -> Result<Outcome> {
     Ok(Outcome {
         seconds: started.elapsed().as_secs_f64(),
         requests,
-        bytes: requests * frame.len() as u64,
+        bytes: requests * frame_bytes,
         records: requests * records as u64,
         ..Outcome::default()
     })
@@ -75,7 +90,7 @@ pub fn fetch(address: &str, topic: &str, max_bytes: usize, duration: Duration) -
     let mut outcome = Outcome::default();
     let mut offset = 0;
     while started.elapsed() < duration {
-        let mut frame = fetch_frame(topic, 0, offset, i32::try_from(max_bytes)?)?;
+        let mut frame = fetch_frame(topic, 0, offset, i32::try_from(max_bytes)?, 0)?;
         connection.send(&mut frame, 1)?;
         let (bytes, next) = fetched(connection.receive()?)?;
         ensure!(offset > 0 || next.is_some(), "{topic} is empty: produce into it first");

@@ -110,6 +110,22 @@ impl Connection {
         self.await_leaders(topic_name)
     }
 
+    /// Creates topics of one partition each by one request.
+    pub fn create_topics(&mut self, names: &[String]) -> Result<()> {
+        let topic = |name: &String| CreatableTopic {
+            name: name.clone(),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..Default::default()
+        };
+        let topics = names.iter().map(topic).collect();
+        let request = CreateTopicsRequest { topics, timeout_ms: 60_000, ..Default::default() };
+        for topic in self.call(CREATE_TOPICS_VERSION, &request)?.topics {
+            ensure!(topic.error_code == 0, "topic {}: error {}", topic.name, topic.error_code);
+        }
+        Ok(())
+    }
+
     /// Apache Kafka answers before its broker side has heard of the topic.
     fn await_leaders(&mut self, topic: &str) -> Result<()> {
         let named = MetadataRequestTopic { name: Some(topic.to_string()), ..Default::default() };
@@ -152,6 +168,20 @@ pub fn produce_frame(
     Ok((encode(PRODUCE_VERSION, &request)?, count))
 }
 
+/// A Metadata frame for these topics; all of them if none is named.
+pub fn metadata_frame(topics: &[&str]) -> Result<Vec<u8>> {
+    let named =
+        |topic: &&str| MetadataRequestTopic { name: Some((*topic).to_string()), ..Default::default() };
+    let topics = (!topics.is_empty()).then(|| topics.iter().map(named).collect());
+    encode(METADATA_VERSION, &MetadataRequest { topics, ..Default::default() })
+}
+
+/// How many topics a Metadata answer tells of.
+pub fn topics_told(answer: &[u8]) -> Result<usize> {
+    let answer = Bytes::copy_from_slice(answer);
+    Ok(protocol::decode_response::<MetadataRequest>(METADATA_VERSION, answer)?.1.topics.len())
+}
+
 /// A batch of about `batch_bytes`, filled with records of `record_bytes`, and its number of records.
 pub fn batch(batch_bytes: usize, record_bytes: usize) -> (Bytes, usize) {
     let mut builder = BatchBuilder::new(0);
@@ -184,8 +214,14 @@ pub fn check_produced(answer: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// A Fetch frame for up to `max_bytes` from `offset` on.
-pub fn fetch_frame(topic: &str, partition: i32, offset: i64, max_bytes: i32) -> Result<Vec<u8>> {
+/// A Fetch frame for up to `max_bytes` from `offset` on that waits so long for the first record.
+pub fn fetch_frame(
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    max_bytes: i32,
+    max_wait_ms: i32,
+) -> Result<Vec<u8>> {
     let partition = FetchPartition {
         partition,
         fetch_offset: offset,
@@ -194,7 +230,7 @@ pub fn fetch_frame(topic: &str, partition: i32, offset: i64, max_bytes: i32) -> 
     };
     let topic = FetchTopic { topic: topic.to_string(), partitions: vec![partition], ..Default::default() };
     let request =
-        FetchRequest { max_wait_ms: 0, min_bytes: 1, max_bytes, topics: vec![topic], ..Default::default() };
+        FetchRequest { max_wait_ms, min_bytes: 1, max_bytes, topics: vec![topic], ..Default::default() };
     encode(FETCH_VERSION, &request)
 }
 

@@ -3,6 +3,7 @@
 //! A produce is received, its CRC-32C computed, appended to a file and answered; a fetch is answered by sendfile from a file
 //! that was filled before. Nothing is parsed beyond the frame's length and API key, nothing is checked, nothing survives.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -22,8 +23,12 @@ use crate::connection::{FETCH_VERSION, PRODUCE_VERSION, batch};
 
 /// Bytes that one read takes at most.
 const READ_BYTES: usize = 64 * 1024;
-/// Bytes behind which the file that is appended to begins again, so that a long run fills no disk.
+/// Bytes that one read takes at most where frames are gathered.
+const GATHERED_BYTES: usize = 512 * 1024;
+/// Bytes of a file that is appended to: then it begins again, or another one does.
 const FILE_BYTES: u64 = 1 << 30;
+/// Full files that are kept, so that a long run fills no disk.
+const FILES_KEPT: usize = 8;
 /// Bytes of the file that fetches read.
 const FETCHED_BYTES: u64 = 256 << 20;
 /// Where a frame's API key stands, and its correlation id, both behind the length.
@@ -42,11 +47,21 @@ pub struct Options {
     /// How much a fetch is answered with.
     #[arg(long, default_value_t = 65_536)]
     pub fetch_bytes: usize,
+    /// Appends to ever new files, as a log has to, instead of writing over one gibibyte again and again.
+    #[arg(long)]
+    pub appends: bool,
+    /// Writes and answers together what has come together.
+    #[arg(long)]
+    pub gathers: bool,
 }
 
 struct Floor {
     appended: File,
+    full: VecDeque<File>,
+    appends: bool,
     append_position: u64,
+    gathers: bool,
+    answers: Vec<u8>,
     fetched: File,
     fetched_bytes: u64,
     fetch_position: u64,
@@ -104,7 +119,11 @@ impl Floor {
         }
         Ok(Floor {
             appended: tempfile::tempfile()?,
+            full: VecDeque::new(),
+            appends: options.appends,
             append_position: 0,
+            gathers: options.gathers,
+            answers: Vec::new(),
             fetched,
             fetched_bytes,
             fetch_position: 0,
@@ -116,25 +135,22 @@ impl Floor {
 
     /// Serves the frames that have arrived; false when the peer has gone.
     fn serve(&mut self, peer: &mut Peer) -> Result<bool> {
+        let most = if self.gathers { GATHERED_BYTES } else { READ_BYTES };
         loop {
             let filled = peer.frame.len();
-            peer.frame.resize(filled.max(wanted(&peer.frame)), 0);
-            let target = if filled == peer.frame.len() {
-                peer.frame.resize(filled + READ_BYTES, 0);
-                READ_BYTES
-            } else {
-                peer.frame.len() - filled
-            };
+            let target = most.max(wanted(&peer.frame));
+            peer.frame.resize(target, 0);
             match peer.stream.read(&mut peer.frame[filled..]) {
                 Ok(0) => return Ok(false),
                 Ok(read) => {
                     peer.frame.truncate(filled + read);
-                    while peer.frame.len() >= 4 && peer.frame.len() >= wanted(&peer.frame) {
-                        let end = wanted(&peer.frame);
-                        self.answer(&mut peer.stream, &peer.frame[..end])?;
-                        peer.frame.drain(..end);
+                    let mut done = 0;
+                    while let Some(end) = whole_frames(&peer.frame[done..], self.gathers) {
+                        self.answer(&mut peer.stream, &peer.frame[done..done + end])?;
+                        done += end;
                     }
-                    if read < target && peer.frame.is_empty() {
+                    peer.frame.drain(..done);
+                    if filled + read < target {
                         return Ok(true);
                     }
                 }
@@ -148,19 +164,26 @@ impl Floor {
         }
     }
 
-    fn answer(&mut self, stream: &mut TcpStream, frame: &[u8]) -> Result<()> {
-        let api_key = i16::from_be_bytes(frame[API_KEY].try_into()?);
+    /// Answers whole frames: one fetch, or any number of produces.
+    fn answer(&mut self, stream: &mut TcpStream, frames: &[u8]) -> Result<()> {
+        let api_key = i16::from_be_bytes(frames[API_KEY].try_into()?);
         if api_key == ApiKey::Produce.as_i16() {
-            std::hint::black_box(records::crc32c(frame));
-            self.appended.write_all_at(frame, self.append_position)?;
-            self.append_position = (self.append_position + frame.len() as u64) % FILE_BYTES;
-            self.produce_answer[4..8].copy_from_slice(&frame[CORRELATION_ID]);
-            return Ok(stream.write_all(&self.produce_answer)?);
+            self.append(frames)?;
+            self.answers.clear();
+            let mut rest = frames;
+            while !rest.is_empty() {
+                let (frame, later) = rest.split_at(wanted(rest));
+                std::hint::black_box(records::crc32c(frame));
+                self.produce_answer[4..8].copy_from_slice(&frame[CORRELATION_ID]);
+                self.answers.extend_from_slice(&self.produce_answer);
+                rest = later;
+            }
+            return Ok(stream.write_all(&self.answers)?);
         }
         if api_key != ApiKey::Fetch.as_i16() {
             bail!("API key {api_key} has no floor");
         }
-        self.fetch_answer[4..8].copy_from_slice(&frame[CORRELATION_ID]);
+        self.fetch_answer[4..8].copy_from_slice(&frames[CORRELATION_ID]);
         stream.set_nonblocking(false)?;
         stream.write_all(&self.fetch_answer)?;
         let mut position = self.fetch_position;
@@ -173,6 +196,33 @@ impl Floor {
         self.fetch_position = if end >= self.fetched_bytes { 0 } else { end };
         Ok(())
     }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.append_position + bytes.len() as u64 > FILE_BYTES {
+            self.append_position = 0;
+            if self.appends {
+                self.full.push_back(std::mem::replace(&mut self.appended, tempfile::tempfile()?));
+                if self.full.len() > FILES_KEPT {
+                    self.full.pop_front();
+                }
+            }
+        }
+        self.appended.write_all_at(bytes, self.append_position)?;
+        self.append_position += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// The length of the whole frames at the beginning of `bytes` that are answered together, if there are any.
+fn whole_frames(bytes: &[u8], together: bool) -> Option<usize> {
+    let mut end = 0;
+    while bytes.len() >= end + 4 && bytes.len() - end >= wanted(&bytes[end..]) {
+        end += wanted(&bytes[end..]);
+        if !together || bytes[API_KEY] != ApiKey::Produce.as_i16().to_be_bytes() {
+            break;
+        }
+    }
+    (end > 0).then_some(end)
 }
 
 /// How long the frame at the beginning of `bytes` is, with its length; 4 while that is not there.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::{closed_loop, open_loop};
+use crate::{closed_loop, open_loop, topics};
 
 /// What came of a load.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -36,6 +36,10 @@ pub enum Kind {
     Fetch,
     /// Open loop of produces.
     OpenLoop,
+    /// Topics created.
+    CreateTopics,
+    /// Closed loop of requests for the metadata of all topics.
+    Metadata,
 }
 
 /// What `bench load` takes.
@@ -64,6 +68,18 @@ pub struct Options {
     /// Requests under way on each connection.
     #[arg(long, default_value_t = 5)]
     pub depth: usize,
+    /// Partitions of the topic that produces go to in turn.
+    #[arg(long, default_value_t = 1)]
+    pub partitions: i32,
+    /// How many topics are created.
+    #[arg(long, default_value_t = 1_000)]
+    pub count: usize,
+    /// The latency of an open loop is that until a consumer has the records.
+    #[arg(long)]
+    pub end_to_end: bool,
+    /// Consumers that read what an open loop produces, each all of it.
+    #[arg(long, default_value_t = 0)]
+    pub consumers: usize,
     /// Rate of an open loop.
     #[arg(long, default_value_t = 20_000_000)]
     pub bytes_per_second: u64,
@@ -86,6 +102,7 @@ pub fn run(options: &Options) -> Result<()> {
             record_bytes,
             connections: options.connections,
             depth: options.depth,
+            partitions: options.partitions,
             duration,
         })?,
         Kind::Fetch => closed_loop::fetch(address, topic, batch_bytes, duration)?,
@@ -96,8 +113,12 @@ pub fn run(options: &Options) -> Result<()> {
             batch_bytes,
             record_bytes,
             bytes_per_second: options.bytes_per_second,
+            end_to_end: options.end_to_end,
+            consumers: options.consumers,
             duration,
         })?,
+        Kind::CreateTopics => topics::create(address, topic, options.count)?,
+        Kind::Metadata => topics::metadata(address, duration)?,
     };
     println!("{}", serde_json::to_string(&outcome)?);
     Ok(())

@@ -2,14 +2,19 @@
 //!
 //! `cargo xtask bench` builds and calls this; `bench load …` is the generator, in a process of its own.
 
+mod backed_memory;
 mod closed_loop;
 mod connection;
 mod floor;
+mod idle;
 mod load;
 mod open_loop;
+mod plots;
 mod report;
 mod rounds;
 mod server;
+mod topics;
+mod workloads;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

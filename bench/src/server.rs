@@ -55,7 +55,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server on `core` and produces one record into it.
-    pub fn start(kind: &Kind, core: usize) -> Result<Self> {
+    pub fn start(kind: &Kind, core: Option<usize>) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let (port, controller_port) = (free_port()?, free_port()?);
         let mut command = match kind {
@@ -70,6 +70,21 @@ impl Server {
         let mut server = Server { process, address, start_seconds: 0.0, _directory: directory };
         server.produce_once(started)?;
         server.start_seconds = started.elapsed().as_secs_f64();
+        Ok(server)
+    }
+
+    /// Starts the floor program; its fetches are answered with `fetch_bytes`.
+    pub fn floor(appends: bool, fetch_bytes: &str, core: Option<usize>) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let mut command = pinned(&std::env::current_exe()?, core);
+        command.args(["floor", "--address", &address, "--topic", "floor", "--fetch-bytes", fetch_bytes]);
+        if appends {
+            command.arg("--appends");
+        }
+        let process = command.spawn().with_context(|| format!("{command:?}"))?;
+        let server = Server { process, address, start_seconds: 0.0, _directory: directory };
+        Connection::open(&server.address)?;
         Ok(server)
     }
 
@@ -93,13 +108,24 @@ impl Server {
         }
     }
 
-    /// CPU seconds that the process has used so far.
+    /// CPU seconds that the process has used so far, threads that have ended included.
     pub fn cpu_seconds(&self) -> Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
         // Fields behind the name, which may hold spaces: user time is the 12th, system time the 13th.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks = |index: usize| -> Result<f64> { Ok(fields.get(index).context("/proc stat")?.parse()?) };
         Ok((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
+    }
+
+    /// CPU seconds that the threads alive have used so far, to the nanosecond.
+    pub fn threads_cpu_seconds(&self) -> Result<f64> {
+        let mut nanoseconds = 0.0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            // A thread may end meanwhile.
+            let Ok(times) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+            nanoseconds += times.split_whitespace().next().context("schedstat")?.parse::<f64>()?;
+        }
+        Ok(nanoseconds / 1e9)
     }
 
     /// Resident memory in MiB.
@@ -119,14 +145,15 @@ impl Drop for Server {
     }
 }
 
-/// `command` on one core only.
-pub fn pinned(program: &Path, core: usize) -> Command {
+/// `program` on one core only, if one is given.
+pub fn pinned(program: &Path, core: Option<usize>) -> Command {
+    let Some(core) = core else { return Command::new(program) };
     let mut command = Command::new("taskset");
     command.arg("-c").arg(core.to_string()).arg(program);
     command
 }
 
-fn klamm(binary: &Path, overrides: &[String], directory: &Path, port: u16, core: usize) -> Command {
+fn klamm(binary: &Path, overrides: &[String], directory: &Path, port: u16, core: Option<usize>) -> Command {
     let mut command = pinned(binary, core);
     command.arg("server").current_dir(directory).env("KLAMM_LOG", "warn");
     command.arg("--override").arg(format!("listeners=PLAINTEXT://127.0.0.1:{port}"));
@@ -136,7 +163,13 @@ fn klamm(binary: &Path, overrides: &[String], directory: &Path, port: u16, core:
     command
 }
 
-fn kafka(jars: &Path, directory: &Path, port: u16, controller_port: u16, core: usize) -> Result<Command> {
+fn kafka(
+    jars: &Path,
+    directory: &Path,
+    port: u16,
+    controller_port: u16,
+    core: Option<usize>,
+) -> Result<Command> {
     let properties = directory.join("server.properties");
     let logging = directory.join("log4j2.yaml");
     fs::write(&logging, "Configuration: {Loggers: {Root: {level: ERROR}}}\n")?;

@@ -55,6 +55,29 @@ impl ConnectionHandler for Connection {
         frame.starts_with(&ApiKey::Produce.as_i16().to_be_bytes())
     }
 
+    fn joins(&self, frame: &[u8]) -> bool {
+        self.may_overtake(frame)
+    }
+
+    fn handle_together(&mut self, frames: &[Bytes]) -> Option<Vec<Outcome>> {
+        let mut requests = Vec::with_capacity(frames.len());
+        for frame in frames {
+            let frame = protocol::decode_request_frame(frame.clone()).ok()?;
+            let context = RequestContext::new(self.broker.clone(), self.info.clone(), &frame.header);
+            if frame.api_key != ApiKey::Produce || !handlers::serves(frame.api_key, context.api_version) {
+                return None;
+            }
+            debug!(
+                api = "Produce",
+                version = context.api_version,
+                client_id = context.client_id(),
+                "request"
+            );
+            requests.push((context, frame.decode_body().ok()?));
+        }
+        produce::handle_together(requests)
+    }
+
     async fn handle(&mut self, frame: Bytes) -> Outcome {
         let frame = match protocol::decode_request_frame(frame) {
             Ok(frame) => frame,

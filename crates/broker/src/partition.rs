@@ -232,6 +232,28 @@ impl Partition {
         Ok(self.appended(info, leader_epoch))
     }
 
+    /// Appends what a producer sent in several requests, in order: an outcome for each.
+    pub fn append_together_from_client(
+        self: &Arc<Self>,
+        requests: &[Bytes],
+        acks: i16,
+        now_ms: i64,
+    ) -> Vec<Result<Appended, AppendRefusal>> {
+        let (outcomes, leader_epoch) = {
+            let _tenure = self.tenure.read();
+            match self.epoch_to_append(acks) {
+                Ok(epoch) => (self.log.append_together(requests, epoch, now_ms), epoch),
+                Err(refusal) => return vec![Err(refusal); requests.len()],
+            }
+        };
+        let last = outcomes.iter().rev().flatten().find(|info| !info.duplicate).copied();
+        if let Some(info) = last {
+            self.appended(info, leader_epoch);
+        }
+        let appended = |info| Appended { info, leader_epoch };
+        outcomes.into_iter().map(|outcome| outcome.map(appended).map_err(AppendRefusal::from)).collect()
+    }
+
     /// Appends a coordinator's records, unless the partition has changed hands since `leader_epoch`.
     ///
     /// # Errors

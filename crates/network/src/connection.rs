@@ -29,7 +29,7 @@ use crate::{
     admission::Admitted,
     cores::Core,
     deadlines::{Phase, Progress, Watched},
-    input::{FrameError, Input},
+    input::{FrameError, Input, UNRESERVED_BYTES},
     output::{Output, WriteError},
 };
 
@@ -269,10 +269,14 @@ impl<H: ConnectionHandler> Connection<H> {
             while !wants_bytes && self.admits() {
                 let next = match self.held.take() {
                     Some(frame) => Ok(Some(frame)),
-                    None => self.input.next_frame(self.frame_limit()),
+                    None => {
+                        let limit = self.frame_limit();
+                        self.input.next_frame(limit, |frame| self.handler.joins(frame))
+                    }
                 };
                 match next {
                     Ok(Some(frame)) if self.must_wait(&frame) => self.held = Some(frame),
+                    Ok(Some(frame)) if self.handler.joins(&frame) => self.handle_joined(frame).await?,
                     Ok(Some(frame)) => self.handle(frame).await?,
                     Ok(None) => wants_bytes = true,
                     Err(error) => self.ending = Some(Err(End::Frame(error))),
@@ -326,7 +330,42 @@ impl<H: ConnectionHandler> Connection<H> {
         }
     }
 
+    /// Handles `first` and what joins it of the frames that have come.
+    async fn handle_joined(&mut self, first: Bytes) -> Result<(), End> {
+        let limit = self.frame_limit();
+        let (mut bytes, mut frames) = (first.len(), vec![first]);
+        while self.replies.owed.len() + frames.len() < self.core.settings.pipeline_depth
+            && self.replies.owed_bytes + bytes < PIPELINED_BYTES
+            && self.input.peek(limit).is_some_and(|frame| self.handler.joins(frame))
+            && let Ok(Some(frame)) = self.input.next_frame(limit, |_| true)
+        {
+            bytes += frame.len();
+            frames.push(frame);
+        }
+        self.progress.enter(Phase::Busy);
+        let Some(outcomes) = self.handler.handle_together(&frames) else {
+            for frame in frames {
+                // A handler that waits must not hold what came with the frame.
+                let shares = frame.len() <= UNRESERVED_BYTES;
+                self.handle(if shares { Bytes::copy_from_slice(&frame) } else { frame }).await?;
+                if self.ending.is_some() {
+                    break;
+                }
+            }
+            return Ok(());
+        };
+        self.progress.owes_replies.set(true);
+        for (outcome, frame) in outcomes.into_iter().zip(&frames) {
+            self.owe(outcome, frame.len()).await;
+            if self.ending.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     async fn handle(&mut self, frame: Bytes) -> Result<(), End> {
+        self.input.give_back();
         self.progress.enter(Phase::Busy);
         self.progress.owes_replies.set(true);
         let frame_bytes = frame.len();
@@ -351,16 +390,22 @@ impl<H: ConnectionHandler> Connection<H> {
         };
         drop(handling);
         self.progress.authenticated.set(self.handler.authenticated());
+        self.owe(outcome, frame_bytes).await;
+        Ok(())
+    }
+
+    /// Takes an outcome into the line of replies, or ends the connection.
+    async fn owe(&mut self, outcome: Outcome, frame_bytes: usize) {
         let (reply, admits_next) = match outcome {
             Outcome::Reply(reply) => (Reply::Ready(Ok(reply)), true),
             Outcome::Pending { reply, admits_next } => (Reply::Awaited(reply), admits_next),
             Outcome::None => {
                 self.progress.owes_replies.set(self.owes_replies());
-                return Ok(());
+                return;
             }
             Outcome::Close(close) => {
                 self.ending = Some(Err(End::Handler(close)));
-                return Ok(());
+                return;
             }
         };
         let ready_bytes = match &reply {
@@ -374,7 +419,6 @@ impl<H: ConnectionHandler> Connection<H> {
         })
         .await;
         self.replies.push(owed);
-        Ok(())
     }
 
     fn owes_replies(&self) -> bool {
@@ -403,8 +447,7 @@ impl<H: ConnectionHandler> Connection<H> {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut scratch = self.core.scratch.borrow_mut();
-        self.input.poll_read(&mut self.stream, &mut scratch, context)
+        self.input.poll_read(&self.stream, &self.core.receive_buffers, context)
     }
 
     fn note_read(&mut self, read: usize) {

@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     ServerSettings,
     deadlines::{self, Watched},
-    input::SCRATCH_BYTES,
+    receive_buffers::ReceiveBuffers,
 };
 
 /// Threads for cold reads, per core; they end when unused.
@@ -85,8 +85,7 @@ pub(crate) struct Core {
     pub index: usize,
     pub settings: Arc<ServerSettings>,
     pub budget: Arc<Semaphore>,
-    /// First reads of a frame land here, so that an idle connection holds no buffer.
-    pub scratch: RefCell<Box<[u8]>>,
+    pub receive_buffers: ReceiveBuffers,
     pub draining: Cell<bool>,
     connections: RefCell<HashMap<u64, Watched>>,
     /// The last connection has gone while draining.
@@ -139,7 +138,7 @@ pub(crate) fn start(
             index,
             settings,
             budget,
-            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            receive_buffers: ReceiveBuffers::default(),
             draining: Cell::new(false),
             connections: RefCell::default(),
             emptied: Notify::new(),

@@ -45,6 +45,17 @@ pub trait ConnectionHandler {
         true
     }
 
+    /// Whether `frame` may be handled together with others of its kind that came with it. It must be one that may overtake.
+    fn joins(&self, _frame: &[u8]) -> bool {
+        false
+    }
+
+    /// Handles frames that all [`join`](Self::joins), in order, as if one after the other: their outcomes, in the same order.
+    /// `None` if some of them need more than that; nothing has happened then, and each is handled by itself.
+    fn handle_together(&mut self, _frames: &[Bytes]) -> Option<Vec<Outcome>> {
+        None
+    }
+
     /// Whether the peer may send frames of the full size. Asked after each request.
     fn authenticated(&self) -> bool {
         true

@@ -1,24 +1,17 @@
 //! Frames out of a socket: a 4-byte length, then so many bytes; no memory is taken on the word of a length.
 
 use std::{
-    io,
-    pin::Pin,
+    io::{self, IoSliceMut},
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::TcpStream,
-    sync::OwnedSemaphorePermit,
-};
+use tokio::{io::Interest, net::TcpStream, sync::OwnedSemaphorePermit};
 
-/// Size of a core's scratch buffer, where the first bytes of a frame are read.
-pub(crate) const SCRATCH_BYTES: usize = 32 * 1024;
+use crate::receive_buffers::{RECEIVE_BYTES, ReceiveBuffers};
+
 /// A frame is read so far without asking anybody: 64 KiB and the trimmings of a request that carries so much.
 pub(crate) const UNRESERVED_BYTES: usize = 68 * 1024;
-/// Frames up to here get an allocation of their own size, so that keeping a piece of one keeps nothing else.
-const SMALL_BYTES: usize = 16 * 1024;
 /// Least growth of a frame that counts as progress.
 const PROGRESS_BYTES: usize = 64 * 1024;
 
@@ -48,7 +41,10 @@ impl AsRef<[u8]> for Reserved {
 /// The unread bytes of one connection. Holds no memory between frames.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
+    /// In memory of this connection's own: as a rule the beginning of one frame.
     buffer: BytesMut,
+    /// What came behind that, in a buffer that the core lends.
+    arrived: Bytes,
     reservation: Option<OwnedSemaphorePermit>,
     /// Length of the last frame: the next is probably as large.
     previous: usize,
@@ -59,12 +55,16 @@ pub(crate) struct Input {
 impl Input {
     /// Whether no frame has begun.
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+        self.buffer.is_empty() && self.arrived.is_empty()
+    }
+
+    fn unread(&self) -> &[u8] {
+        if self.buffer.is_empty() { &self.arrived } else { &self.buffer }
     }
 
     /// The length of the frame that has begun, once its prefix is there.
     fn length(&self) -> Option<i32> {
-        self.buffer.get(..PREFIX_BYTES).map(|mut prefix| prefix.get_i32())
+        self.unread().get(..PREFIX_BYTES).map(|mut prefix| prefix.get_i32())
     }
 
     fn checked_length(&self, limit: usize) -> Result<Option<usize>, FrameError> {
@@ -86,7 +86,8 @@ impl Input {
     /// the first part of the frame must have come.
     pub fn wanted_reservation(&self) -> Option<usize> {
         let length = usize::try_from(self.length()?).ok()?;
-        let stopped = self.buffer.len() >= UNRESERVED_BYTES && self.buffer.len() < length + PREFIX_BYTES;
+        let held = self.unread().len();
+        let stopped = held >= UNRESERVED_BYTES && held < length + PREFIX_BYTES;
         (stopped && self.reservation.is_none()).then_some(length)
     }
 
@@ -94,33 +95,37 @@ impl Input {
         self.reservation = Some(permit);
     }
 
-    /// Takes the next whole frame.
-    pub fn next_frame(&mut self, limit: usize) -> Result<Option<Bytes>, FrameError> {
-        let Some(length) = self.checked_length(limit)? else { return Ok(None) };
+    /// The next frame, without its length, if the whole of it is there.
+    pub fn peek(&self, limit: usize) -> Option<&[u8]> {
+        let length = self.checked_length(limit).ok()??;
+        self.unread().get(PREFIX_BYTES..PREFIX_BYTES + length)
+    }
+
+    /// Takes the next whole frame. Only one that `may_share` memory with its neighbours is handed on where it lies: keeping a
+    /// piece of it keeps all that came with it.
+    pub fn next_frame(
+        &mut self,
+        limit: usize,
+        may_share: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<Option<Bytes>, FrameError> {
+        let Some(length) = self.checked_length(limit)? else {
+            self.gather();
+            return Ok(None);
+        };
         let end = PREFIX_BYTES + length;
-        if self.buffer.len() < end {
+        if self.unread().len() < end {
+            if self.gather() {
+                return self.next_frame(limit, may_share);
+            }
             return Ok(None);
         }
-        let exact = self.buffer.len() == end && self.buffer.capacity() <= 2 * end;
-        let bytes = if exact {
-            let mut whole = std::mem::take(&mut self.buffer);
-            whole.advance(PREFIX_BYTES);
-            whole.freeze()
-        } else if length <= SMALL_BYTES {
-            let bytes = Bytes::copy_from_slice(&self.buffer[PREFIX_BYTES..end]);
-            self.buffer.advance(end);
-            bytes
+        let bytes = if !self.buffer.is_empty() {
+            self.take_from_buffer(end)
         } else {
-            // The frame keeps the buffer; the start of the next one moves out, or each would keep the other alive.
-            let rest = BytesMut::from(&self.buffer[end..]);
-            let mut whole = std::mem::replace(&mut self.buffer, rest);
-            whole.truncate(end);
-            whole.advance(PREFIX_BYTES);
-            whole.freeze()
+            let mut frame = self.arrived.split_to(end);
+            frame.advance(PREFIX_BYTES);
+            if may_share(&frame) { frame } else { Bytes::copy_from_slice(&frame) }
         };
-        if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
-        }
         self.previous = length;
         self.reported = 0;
         Ok(Some(match self.reservation.take() {
@@ -129,58 +134,117 @@ impl Input {
         }))
     }
 
-    /// Reads once. `Ready(Ok(0))` is the end of the stream. Not to be called while a reservation is wanted.
-    pub fn poll_read(
-        &mut self,
-        stream: &mut TcpStream,
-        scratch: &mut [u8],
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        if self.buffer.is_empty() && self.previous <= SMALL_BYTES {
-            let mut into = ReadBuf::new(scratch);
-            ready!(Pin::new(stream).poll_read(context, &mut into))?;
-            let read = into.filled();
-            self.buffer = BytesMut::from(read);
-            return Poll::Ready(Ok(read.len()));
-        }
-        // An idle connection must not take a buffer along while it waits.
-        if self.buffer.is_empty() {
-            ready!(stream.poll_read_ready(context))?;
-        }
-        let most = self.make_room();
-        let spare = self.buffer.spare_capacity_mut();
-        let most = most.min(spare.len());
-        let mut into = ReadBuf::uninit(&mut spare[..most]);
-        let polled = Pin::new(stream).poll_read(context, &mut into);
-        let read = into.filled().len();
-        // SAFETY: `into` wraps the spare capacity right behind the buffer's bytes and reports `read` of them initialised.
-        unsafe { self.buffer.advance_mut(read) };
+    fn take_from_buffer(&mut self, end: usize) -> Bytes {
+        let exact = self.buffer.len() == end && self.buffer.capacity() <= 2 * end;
+        let bytes = if exact {
+            let mut whole = std::mem::take(&mut self.buffer);
+            whole.advance(PREFIX_BYTES);
+            whole.freeze()
+        } else {
+            let bytes = Bytes::copy_from_slice(&self.buffer[PREFIX_BYTES..end]);
+            self.buffer.advance(end);
+            bytes
+        };
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
         }
-        ready!(polled)?;
-        Poll::Ready(Ok(read))
+        bytes
     }
 
-    /// Makes room for the next read and returns how many bytes it may take.
-    fn make_room(&mut self) -> usize {
+    /// Moves the beginning of a frame into memory of its own; whether the buffer has grown by what came behind it.
+    fn gather(&mut self) -> bool {
+        let arrived = std::mem::take(&mut self.arrived);
+        if arrived.is_empty() {
+            return false;
+        }
+        let had_begun = !self.buffer.is_empty();
+        if !had_begun {
+            let mut prefix = arrived.clone();
+            let end =
+                prefix.try_get_i32().map_or(0, |length| usize::try_from(length).unwrap_or(0) + PREFIX_BYTES);
+            self.buffer.reserve(end.min(self.proven().max(2 * arrived.len())).max(arrived.len()));
+        }
+        self.buffer.extend_from_slice(&arrived);
+        had_begun
+    }
+
+    /// Gives the core its buffer back, since the handler of an earlier frame may wait for long.
+    pub fn give_back(&mut self) {
+        if !self.arrived.is_empty() {
+            self.arrived = Bytes::copy_from_slice(&self.arrived);
+        }
+    }
+
+    /// Reads once. `Ready(Ok(0))` is the end of the stream. Not to be called while a reservation is wanted.
+    pub fn poll_read(
+        &mut self,
+        stream: &TcpStream,
+        buffers: &ReceiveBuffers,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            // An idle connection must not take a buffer along while it waits.
+            ready!(stream.poll_read_ready(context))?;
+            let read = self.read(stream, buffers);
+            if !matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+                return Poll::Ready(read);
+            }
+        }
+    }
+
+    fn read(&mut self, stream: &TcpStream, buffers: &ReceiveBuffers) -> io::Result<usize> {
+        self.gather();
         let held = self.buffer.len();
-        // What this connection has proven to send, in whole pages so that slightly larger frames fit too.
-        let proven = (self.previous + PREFIX_BYTES).next_multiple_of(4096);
-        let (most, room) = match self.readable_end() {
-            // Never beyond the end of a known frame, so that it can be handed on with its buffer. Memory follows
-            // the bytes that came (doubling) or that came last time, never the claim alone.
+        let (own, completes) = if held == 0 { (0, true) } else { self.room() };
+        if !completes {
+            return self.read_on(stream, own);
+        }
+        self.buffer.resize(held + own, 0);
+        let mut lent = buffers.take();
+        // Who sends large frames proves each anew before much is read without a reservation.
+        let most = if self.previous > UNRESERVED_BYTES { UNRESERVED_BYTES } else { RECEIVE_BYTES };
+        let parts = &mut [IoSliceMut::new(&mut self.buffer[held..]), IoSliceMut::new(&mut lent[..most])];
+        let read = read_once(stream, own + most, || Ok(rustix::io::readv(stream, parts)?));
+        let read_bytes = *read.as_ref().unwrap_or(&0);
+        self.buffer.truncate(held + read_bytes.min(own));
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+        if read_bytes > own {
+            self.arrived = buffers.lend(lent, read_bytes - own);
+        } else {
+            buffers.give_back(lent);
+        }
+        read
+    }
+
+    /// Reads up to `most` bytes more of a frame that has begun.
+    fn read_on(&mut self, stream: &TcpStream, most: usize) -> io::Result<usize> {
+        self.buffer.reserve(most);
+        let spare = self.buffer.spare_capacity_mut();
+        let read = read_once(stream, most, || Ok(rustix::io::read(stream, &mut spare[..most])?.0.len()))?;
+        // SAFETY: so many bytes of the spare capacity, right behind the buffer's own, have just been written.
+        unsafe { self.buffer.advance_mut(read) };
+        Ok(read)
+    }
+
+    /// What this connection has proven to send, in whole pages so that slightly larger frames fit too.
+    fn proven(&self) -> usize {
+        (self.previous + PREFIX_BYTES).next_multiple_of(4096)
+    }
+
+    /// How many bytes the next read may add to the frame that has begun, and whether they complete it. Memory follows the bytes
+    /// that came (doubling) or that came last time, never the claim alone.
+    fn room(&self) -> (usize, bool) {
+        let held = self.buffer.len();
+        match self.readable_end() {
             Some(end) => {
                 let most = end.saturating_sub(held);
-                (most, most.min(held.max(proven.saturating_sub(held)).max(512)))
+                let room = most.min(held.max(self.proven().saturating_sub(held)).max(512));
+                (room, room == most && self.reservation.is_none() && end < UNRESERVED_BYTES)
             }
-            None if held == 0 => (UNRESERVED_BYTES, proven.min(UNRESERVED_BYTES)),
-            None => (512, 512),
-        };
-        if self.buffer.capacity() == held {
-            self.buffer.reserve(room);
+            None => (512, false),
         }
-        most
     }
 
     /// Whether the frame grew enough since last asked to count as progress: a sixteenth of it, so that a frame
@@ -193,4 +257,19 @@ impl Input {
         }
         grown
     }
+}
+
+/// One read with room for `room` bytes. If it leaves room it has taken all there was: the stream counts as not readable then
+/// until more comes, without a further call that says so.
+fn read_once(stream: &TcpStream, room: usize, read: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+    let mut drained = None;
+    let outcome = stream.try_io(Interest::READABLE, || {
+        let read = read()?;
+        if read > 0 && read < room {
+            drained = Some(read);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(read)
+    });
+    drained.map_or(outcome, Ok)
 }

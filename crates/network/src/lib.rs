@@ -15,6 +15,7 @@ mod handler;
 mod input;
 mod listener;
 mod output;
+mod receive_buffers;
 mod server;
 mod settings;
 

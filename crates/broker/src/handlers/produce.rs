@@ -4,11 +4,13 @@
 //! later produces may append meanwhile. Only the first records of a transaction wait for its coordinator, and with them the
 //! connection. acks=0 has no answer: an error closes the connection, as in Kafka. v13 names topics by id.
 
+mod together;
 mod transactional;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use network::Outcome;
 use protocol::messages::produce_request::PartitionProduceData;
@@ -20,6 +22,7 @@ use protocol::{ErrorCode, Records, Uuid};
 use records::RecordError;
 use tracing::debug;
 
+pub use self::together::handle_together;
 use self::transactional::Permissions;
 use crate::context::RequestContext;
 use crate::dispatch::close;
@@ -50,6 +53,7 @@ impl Refusal {
     /// As Kafka tells it: in words only where single records are at fault, and with the log's start unless the error is one
     /// of the everyday ones.
     fn by_log(refusal: AppendRefusal, partition: &Partition) -> Self {
+        debug!(topic_partition = %partition.topic_partition, reason = refusal.message, "refused a produce");
         let AppendRefusal { error_code, mut record_errors, mut message } = refusal;
         if error_code == ErrorCode::InvalidRecord && !record_errors.is_empty() {
             for error in &mut record_errors {
@@ -102,8 +106,8 @@ struct Awaited {
 /// Appends now and answers when `acks` is met.
 pub async fn handle(context: RequestContext, request: ProduceRequest) -> Outcome {
     let acks = request.acks;
-    let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
-    let (mut response, awaited) = match refusal_of_all(&request) {
+    let timeout = timeout(&request);
+    let (response, awaited) = match refusal_of_all(&request) {
         Some(refusal) => (refuse_all(request, &refusal), Vec::new()),
         None => match Permissions::needed(&context, &request) {
             // Boxed so that an idle connection does not hold room for it.
@@ -115,6 +119,21 @@ pub async fn handle(context: RequestContext, request: ProduceRequest) -> Outcome
             Err(error) => (refuse_all(request, &Refusal::of(error)), Vec::new()),
         },
     };
+    answer(context, acks, timeout, response, awaited)
+}
+
+fn timeout(request: &ProduceRequest) -> Duration {
+    Duration::from_millis(request.timeout_ms.max(0) as u64)
+}
+
+/// What becomes of a request whose records are appended: an answer now, or when they are replicated.
+fn answer(
+    context: RequestContext,
+    acks: i16,
+    timeout: Duration,
+    mut response: ProduceResponse,
+    awaited: Vec<Awaited>,
+) -> Outcome {
     name_new_leaders(&context, &mut response);
     if acks == 0 {
         return close_on_error(&response);
@@ -206,6 +225,25 @@ fn append(
     acks: i16,
     permissions: &Permissions,
 ) -> Result<(Arc<Partition>, Appended), Refusal> {
+    let (partition, records) = look_up(context, name, topic_id, data, acks)?;
+    let appended = match transactional::first_batch(&records) {
+        Some(batch) => permissions.append(&partition, &records, acks, batch, context.now_ms)?,
+        None => partition.append_from_client(&records, acks, context.now_ms),
+    };
+    match appended {
+        Ok(appended) => Ok((partition, appended)),
+        Err(refusal) => Err(Refusal::by_log(refusal, &partition)),
+    }
+}
+
+/// The partition that records go to, and the records, unless they are refused before the log sees them.
+fn look_up(
+    context: &RequestContext,
+    name: &str,
+    topic_id: Uuid,
+    data: PartitionProduceData,
+    acks: i16,
+) -> Result<(Arc<Partition>, Bytes), Refusal> {
     let partition = find(context, name, topic_id, data.index).map_err(|not_here| match not_here {
         NotHere::UnknownTopic if context.api_version >= 13 => Refusal::of(ErrorCode::UnknownTopicId),
         other => Refusal::of(other.into()),
@@ -223,17 +261,7 @@ fn append(
     {
         return Err(Refusal::of(ErrorCode::InvalidTopicException));
     }
-    let appended = match transactional::first_batch(&records) {
-        Some(batch) => permissions.append(&partition, &records, acks, batch, context.now_ms)?,
-        None => partition.append_from_client(&records, acks, context.now_ms),
-    };
-    match appended {
-        Ok(appended) => Ok((partition, appended)),
-        Err(refusal) => {
-            debug!(topic_partition = %partition.topic_partition, reason = refusal.message, "refused a produce");
-            Err(Refusal::by_log(refusal, &partition))
-        }
-    }
+    Ok((partition, records))
 }
 
 fn find(context: &RequestContext, name: &str, topic_id: Uuid, index: i32) -> Result<Arc<Partition>, NotHere> {

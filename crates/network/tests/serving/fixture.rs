@@ -106,7 +106,7 @@ impl ConnectionHandler for Handler {
     async fn handle(&mut self, frame: Bytes) -> Outcome {
         let argument = frame.get(1).copied().unwrap_or_default();
         match frame[0] {
-            b'e' => Outcome::Reply(reply(&frame[1..])),
+            b'e' | b'j' | b'J' => Outcome::Reply(reply(&frame[1..])),
             b'l' => Outcome::Reply(reply(&(frame.len() as u64).to_be_bytes())),
             b'n' => {
                 self.handled.send(argument).unwrap();
@@ -154,6 +154,21 @@ impl ConnectionHandler for Handler {
                 Outcome::Pending { reply, admits_next: kind == b'a' }
             }
         }
+    }
+
+    /// 'j' joins its like and says how many they were; 'J' joins, but then has to be handled alone.
+    fn joins(&self, frame: &[u8]) -> bool {
+        frame.starts_with(b"j") || frame.starts_with(b"J")
+    }
+
+    fn handle_together(&mut self, frames: &[Bytes]) -> Option<Vec<Outcome>> {
+        let count = frames.len() as u8;
+        let outcome = |frame: &Bytes| match &frame[1..] {
+            b"close" => Outcome::Close(Close::new("asked to close together")),
+            b"none" => Outcome::None,
+            rest => Outcome::Reply(reply(&[&[count], rest].concat())),
+        };
+        frames.iter().map(|frame| frame.starts_with(b"j").then(|| outcome(frame))).collect()
     }
 
     fn may_overtake(&self, frame: &[u8]) -> bool {

@@ -5,6 +5,7 @@
 mod budget;
 mod fixture;
 mod frames;
+mod joined;
 mod limits;
 mod order;
 mod regions;

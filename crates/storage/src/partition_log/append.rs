@@ -1,5 +1,7 @@
 //! Appending: validate without the lock, then judge producers, assign offsets and write under it.
 
+mod together;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -76,11 +78,25 @@ impl From<StorageError> for AppendError {
     }
 }
 
+/// In which role a leader appends.
+#[derive(Clone, Copy)]
+struct Leading {
+    leader_epoch: i32,
+    origin: AppendOrigin,
+    transaction_version: i16,
+}
+
 /// One batch as it goes to disk.
 struct PlacedBatch<'a> {
     head: &'a [u8],
     tail: &'a [u8],
     header: &'a BatchHeader,
+}
+
+impl<'a> From<&'a ValidBatch> for PlacedBatch<'a> {
+    fn from(batch: &'a ValidBatch) -> Self {
+        PlacedBatch { head: &batch.head, tail: &batch.tail, header: &batch.header }
+    }
 }
 
 impl PartitionLog {
@@ -94,7 +110,7 @@ impl PartitionLog {
         origin: AppendOrigin,
         now_ms: i64,
     ) -> Result<AppendInfo, AppendError> {
-        self.append_validated(records, leader_epoch, origin, 0, now_ms)
+        self.append_validated(records, Leading { leader_epoch, origin, transaction_version: 0 }, now_ms)
     }
 
     /// Appends transaction markers. `transaction_version` is the finalised level of that feature: from 2 on a marker
@@ -106,58 +122,70 @@ impl PartitionLog {
         transaction_version: i16,
         now_ms: i64,
     ) -> Result<AppendInfo, AppendError> {
-        self.append_validated(records, leader_epoch, AppendOrigin::Coordinator, transaction_version, now_ms)
+        let origin = AppendOrigin::Coordinator;
+        self.append_validated(records, Leading { leader_epoch, origin, transaction_version }, now_ms)
+    }
+
+    /// What is told of batches that have just been appended.
+    fn info_of(&self, batches: &[ValidBatch], config: &TopicConfig, now_ms: i64) -> AppendInfo {
+        let gives_timestamps = config.message_timestamp_type == TimestampType::LogAppendTime;
+        AppendInfo {
+            first_offset: batches.first().map_or(-1, |batch| batch.header.base_offset),
+            last_offset: batches.last().map_or(-1, |batch| batch.header.last_offset()),
+            log_append_time: if gives_timestamps { now_ms } else { -1 },
+            log_start_offset: self.log_start_offset(),
+            log_end_offset: self.log_end_offset(),
+            durable_end_offset: self.durable_end_offset(),
+            size_in_bytes: batches.iter().map(ValidBatch::size_in_bytes).sum(),
+            duplicate: false,
+        }
     }
 
     fn append_validated(
         self: &Arc<Self>,
         records: &Bytes,
-        leader_epoch: i32,
-        origin: AppendOrigin,
-        transaction_version: i16,
+        leading: Leading,
         now_ms: i64,
     ) -> Result<AppendInfo, AppendError> {
         let config = self.config();
-        let mut batches = records::validate(records, &rules(&config, origin, now_ms))?;
-        let size: usize = batches.iter().map(ValidBatch::size_in_bytes).sum();
-        check_fits_segment(size, &config)?;
+        let batches = validated(records, &config, leading.origin, now_ms)?;
         let mut state = self.writable_state()?;
         let first_offset = self.log_end_offset();
-        let mut next_offset = first_offset;
+        let info = self.append_batches(&mut state, batches, &config, leading, now_ms)?;
+        drop(state);
+        self.after_append(&config, first_offset);
+        Ok(info)
+    }
+
+    fn append_batches(
+        self: &Arc<Self>,
+        state: &mut LogState,
+        mut batches: Vec<ValidBatch>,
+        config: &TopicConfig,
+        leading: Leading,
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendError> {
+        let Leading { leader_epoch, origin, transaction_version } = leading;
+        let mut next_offset = self.log_end_offset();
         for batch in &mut batches {
             batch.assign(next_offset, leader_epoch);
             next_offset = batch.header.next_offset();
         }
-        let update = match self.judge_producers(&state, &batches, origin, transaction_version)? {
+        let update = match self.judge_producers(state, &batches, origin, transaction_version)? {
             PreparedAppend::Append(update) => update,
             PreparedAppend::Duplicate(batch) => {
                 return Ok(self.duplicate_info(
                     batch.first_offset(),
                     batch.last_offset,
                     batch.timestamp,
-                    &config,
+                    config,
                 ));
             }
         };
-        let placed: SmallVec<[PlacedBatch<'_>; 2]> = batches
-            .iter()
-            .map(|batch| PlacedBatch { head: &batch.head, tail: &batch.tail, header: &batch.header })
-            .collect();
-        self.write(&mut state, &placed, &config, now_ms)?;
-        self.take_over(&mut state, update, &placed, &config)?;
-        drop(state);
-        self.after_append(&config, first_offset);
-        let gives_timestamps = config.message_timestamp_type == TimestampType::LogAppendTime;
-        Ok(AppendInfo {
-            first_offset,
-            last_offset: next_offset - 1,
-            log_append_time: if gives_timestamps { now_ms } else { -1 },
-            log_start_offset: self.log_start_offset(),
-            log_end_offset: next_offset,
-            durable_end_offset: self.durable_end_offset(),
-            size_in_bytes: size,
-            duplicate: false,
-        })
+        let placed: SmallVec<[PlacedBatch<'_>; 2]> = batches.iter().map(PlacedBatch::from).collect();
+        self.write(state, &placed, config, now_ms)?;
+        self.take_over(state, update, &placed, config)?;
+        Ok(self.info_of(&batches, config, now_ms))
     }
 
     /// Appends batches as they are, offsets and epochs included: what a leader or the metadata quorum has decided.
@@ -212,14 +240,14 @@ impl PartitionLog {
         })
     }
 
-    fn judge_producers(
+    fn judge_producers<'a>(
         &self,
         state: &LogState,
-        batches: &[ValidBatch],
+        batches: impl IntoIterator<Item = &'a ValidBatch>,
         origin: AppendOrigin,
         transaction_version: i16,
     ) -> Result<PreparedAppend, AppendError> {
-        let appended = batches.iter().map(|batch| producer_batch(&batch.header, &batch.tail));
+        let appended = batches.into_iter().map(|batch| producer_batch(&batch.header, &batch.tail));
         state
             .producers
             .prepare(appended, origin, transaction_version)
@@ -307,12 +335,30 @@ impl PartitionLog {
         let Some(active) = self.active_segment() else {
             return self.add_segment(begins_at, now_ms);
         };
+        if !self.must_roll(&active, last_offset, batches, 1, config, now_ms)? {
+            return Ok(active);
+        }
+        self.roll_at(state, begins_at, now_ms)
+    }
+
+    /// Whether a segment ends before these batches, which may need `entries` in its indexes.
+    fn must_roll(
+        &self,
+        active: &Arc<Segment>,
+        last_offset: i64,
+        batches: &[PlacedBatch<'_>],
+        entries: usize,
+        config: &TopicConfig,
+        now_ms: i64,
+    ) -> Result<bool, StorageError> {
         let read_error =
             |source| StorageError::io("read", &active.path(&self.place, LogFileKind::Log), source);
+        let (offset_entries, time_entries) = active.index_entries(&self.place).map_err(read_error)?;
+        let more_entries = entries.saturating_sub(1) as u32;
         let input = RollInput {
             base_offset: active.base_offset,
             size: active.size(),
-            index_entries: active.index_entries(&self.place).map_err(read_error)?,
+            index_entries: (offset_entries + more_entries, time_entries + more_entries),
             created_ms: active.created_ms,
             first_timestamp: active.first_timestamp(&self.place).map_err(read_error)?,
             appended_bytes: batches.iter().map(|batch| batch.head.len() + batch.tail.len()).sum(),
@@ -336,10 +382,7 @@ impl PartitionLog {
             ),
             segment_index_bytes: config.segment_index_bytes,
         };
-        if !roll::should_roll(&input, &limits) {
-            return Ok(active);
-        }
-        self.roll_at(state, begins_at, now_ms)
+        Ok(roll::should_roll(&input, &limits))
     }
 
     /// Ends the active segment and begins one at the log end offset. An empty active segment stays.
@@ -426,6 +469,15 @@ impl PartitionLog {
             self.maybe_await_flush();
         }
     }
+}
+
+/// What a request brought, once it has been looked at.
+type Judged = Result<Vec<ValidBatch>, AppendError>;
+
+fn validated(records: &Bytes, config: &TopicConfig, origin: AppendOrigin, now_ms: i64) -> Judged {
+    let batches = records::validate(records, &rules(config, origin, now_ms))?;
+    check_fits_segment(batches.iter().map(ValidBatch::size_in_bytes).sum(), config)?;
+    Ok(batches)
 }
 
 fn check_fits_segment(size: usize, config: &TopicConfig) -> Result<(), AppendError> {

@@ -15,4 +15,5 @@ mod model;
 mod reading;
 mod real_disk;
 mod retention;
+mod together;
 mod transactions;

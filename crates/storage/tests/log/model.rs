@@ -11,6 +11,7 @@ use crate::harness::*;
 #[derive(Clone, Debug)]
 enum Operation {
     Append { records: usize, value_bytes: usize },
+    AppendTogether { requests: usize, value_bytes: usize },
     AppendPageCache(bool),
     Sync,
     Read { at: usize, max_bytes: usize },
@@ -25,6 +26,7 @@ enum Operation {
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         8 => (1usize..5, 0usize..300).prop_map(|(records, value_bytes)| Operation::Append { records, value_bytes }),
+        4 => (1usize..6, 0usize..300).prop_map(|(requests, value_bytes)| Operation::AppendTogether { requests, value_bytes }),
         1 => any::<bool>().prop_map(Operation::AppendPageCache),
         2 => Just(Operation::Sync),
         4 => (0usize..1000, 0usize..3000).prop_map(|(at, max_bytes)| Operation::Read { at, max_bytes }),
@@ -47,6 +49,13 @@ struct Model {
 }
 
 impl Model {
+    fn next_value(&mut self, value_bytes: usize) -> Vec<u8> {
+        self.written += 1;
+        let mut value = self.written.to_be_bytes().to_vec();
+        value.resize(4 + value_bytes, b'v');
+        value
+    }
+
     fn cut(&mut self, end: usize) {
         self.values.truncate(end);
         self.batch_starts.retain(|start| *start < end);
@@ -60,19 +69,21 @@ fn run(operations: Vec<Operation>) {
     for operation in operations {
         match operation {
             Operation::Append { records, value_bytes } => {
-                let values: Vec<Vec<u8>> = (0..records)
-                    .map(|_| {
-                        model.written += 1;
-                        let mut value = model.written.to_be_bytes().to_vec();
-                        value.resize(4 + value_bytes, b'v');
-                        value
-                    })
-                    .collect();
+                let values: Vec<Vec<u8>> = (0..records).map(|_| model.next_value(value_bytes)).collect();
                 let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
                 let info = log.append_as_leader(&batch(NOW_MS, &slices), 0, AppendOrigin::Client, NOW_MS);
                 assert_eq!(info.expect("appends").first_offset, model.values.len() as i64);
                 model.batch_starts.push(model.values.len());
                 model.values.extend(values);
+            }
+            Operation::AppendTogether { requests, value_bytes } => {
+                let values: Vec<Vec<u8>> = (0..requests).map(|_| model.next_value(value_bytes)).collect();
+                let batches: Vec<_> = values.iter().map(|value| batch(NOW_MS, &[value])).collect();
+                for (info, value) in log.append_together(&batches, 0, NOW_MS).into_iter().zip(values) {
+                    assert_eq!(info.expect("appends").first_offset, model.values.len() as i64);
+                    model.batch_starts.push(model.values.len());
+                    model.values.push(value);
+                }
             }
             Operation::AppendPageCache(page_cache) => {
                 let durability = if page_cache { "page-cache" } else { "synced" };
