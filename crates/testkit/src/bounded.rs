@@ -140,6 +140,14 @@ impl Conversation {
         Ok(std::mem::take(&mut self.heard))
     }
 
+    /// Kill -9; what it had said by then and nobody has heard yet.
+    pub fn kill_and_hear(mut self) -> Result<Vec<String>> {
+        self.child.kill()?;
+        self.child.wait()?;
+        // The pipes end with the process.
+        Ok(self.lines.iter().collect())
+    }
+
     /// How many lines were heard so far.
     pub fn heard_count(&self) -> usize {
         self.heard.len()

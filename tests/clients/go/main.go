@@ -32,6 +32,7 @@ func main() {
 	steps := map[string]func(context.Context) error{
 		"create": c.create, "produce": c.produce, "consume": c.consume, "group": c.group,
 		"committed": c.committed, "offsets": c.offsets, "delete": c.delete,
+		"fill": c.fill, "transact": c.transact, "copies": c.copies,
 	}
 	if err := steps[os.Args[1]](context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)

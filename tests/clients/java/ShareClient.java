@@ -194,6 +194,29 @@ public class ShareClient {
                 Runtime.getRuntime().halt(0);
                 return "";
             }
+            case "before-work": {
+                prepare(admin, "work", "work", 2);
+                admin.incrementalAlterConfigs(Map.of(new ConfigResource(ConfigResource.Type.GROUP, "work"), List.of(
+                    new AlterConfigOp(new ConfigEntry("share.record.lock.duration.ms", "2000"), AlterConfigOp.OpType.SET),
+                    new AlterConfigOp(new ConfigEntry("share.delivery.count.limit", "10"), AlterConfigOp.OpType.SET)
+                ))).all().get();
+                produce("work", 0, 4000);
+                return "4000 records";
+            }
+            case "after-work": {
+                long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+                String lags = "";
+                while (System.nanoTime() < end) {
+                    var offsets = admin.listShareGroupOffsets(Map.of("work", new ListShareGroupOffsetsSpec()))
+                        .partitionsToOffsetInfo("work").get();
+                    lags = offsets.toString();
+                    if (offsets.size() == 2 && offsets.values().stream().allMatch(info -> info.lag().orElse(-1L) == 0)) {
+                        return "nothing is left";
+                    }
+                    Thread.sleep(200);
+                }
+                throw new AssertionError("something is left: " + lags);
+            }
             case "after-kill": {
                 Set<String> seen = new TreeSet<>();
                 try (var consumer = consumer("killed", Map.of())) {
@@ -210,8 +233,58 @@ public class ShareClient {
         }
     }
 
+    /** Acknowledges whatever it gets, in every way there is, and says what it has accepted; killed or stopped from outside. */
+    static void work() throws Exception {
+        Random random = new Random();
+        try (var consumer = consumer("work", Map.of("share.acknowledgement.mode", "explicit", "max.poll.records", 50))) {
+            consumer.subscribe(List.of("work"));
+            while (System.in.available() == 0) {
+                List<String> done = new ArrayList<>();
+                List<ConsumerRecord<String, String>> renewed = new ArrayList<>();
+                for (var record : consumer.poll(Duration.ofMillis(200))) {
+                    int chance = record.deliveryCount().orElse((short) 1) > 2 ? 0 : random.nextInt(20);
+                    if (chance == 19) renewed.add(record);
+                    else {
+                        consumer.acknowledge(record, chance > 15 ? AcknowledgeType.RELEASE
+                            : chance == 15 ? AcknowledgeType.REJECT : AcknowledgeType.ACCEPT);
+                        if (chance <= 15) done.add(record.value());
+                    }
+                }
+                for (var record : renewed) consumer.acknowledge(record, AcknowledgeType.RENEW);
+                commit(consumer, done);
+                if (renewed.isEmpty()) continue;
+                // Renewed records are handed out again, to be acknowledged for good.
+                done.clear();
+                for (var record : consumer.poll(Duration.ofMillis(200))) {
+                    consumer.acknowledge(record, AcknowledgeType.ACCEPT);
+                    done.add(record.value());
+                }
+                commit(consumer, done);
+            }
+        }
+        System.out.println("closed");
+    }
+
+    /** What is tried may be done although nobody says so; what is done must never come again. */
+    static void commit(KafkaShareConsumer<String, String> consumer, List<String> done) {
+        if (!done.isEmpty()) System.out.println("trying " + String.join(" ", done));
+        System.out.flush();
+        boolean isWell;
+        try {
+            isWell = consumer.commitSync().values().stream().allMatch(Optional::isEmpty);
+        } catch (KafkaException error) {
+            isWell = false;
+        }
+        if (!done.isEmpty() && isWell) System.out.println("done " + String.join(" ", done));
+        System.out.flush();
+    }
+
     public static void main(String[] arguments) throws Exception {
         bootstrap = arguments[0];
+        if (arguments[1].equals("work")) {
+            work();
+            System.exit(0);
+        }
         try (Admin admin = Admin.create(connection())) {
             for (int i = 1; i < arguments.length; i++)
                 System.out.println(arguments[i] + ": " + step(admin, arguments[i]));

@@ -5,10 +5,13 @@
 mod client;
 mod consumer_groups;
 mod dataset;
+mod franz_go_transactions;
 mod kcat;
 mod program;
 mod scenario;
 mod share_groups;
+mod share_workers;
+mod streams;
 mod text;
 mod transactions;
 mod verify;
@@ -58,6 +61,19 @@ fn transactions_of_java_4_4_0() -> Result<()> {
 #[test]
 fn transactions_of_confluent_kafka_python() -> Result<()> {
     let script = program::python("confluent-kafka", "transactions_confluent.py");
+    transactions::run(&["python-clients"], &script.command)
+}
+
+#[test]
+fn transactions_of_kafka_python() -> Result<()> {
+    let script = program::python("kafka-python", "transactions_kafka_python.py");
+    transactions::run(&["python-clients"], &script.command)
+}
+
+/// Rebalances and regular expressions of the new protocol, without a transaction.
+#[test]
+fn consumer_protocol_of_confluent_kafka_python() -> Result<()> {
+    let script = program::python("confluent-kafka", "groups_confluent.py");
     transactions::run(&["python-clients"], &script.command)
 }
 

@@ -10,8 +10,8 @@ use testkit::{bounded, prepared};
 
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Runs one step of `java/ShareClient.java` and returns what it says.
-fn step(server: &ServerProcess, step: &str) -> Result<String> {
+/// `java/ShareClient.java` against the server; the step is to follow.
+pub fn command(server: &ServerProcess) -> Command {
     let jars = prepared::folder().join("java-4.4.0/*");
     let mut command = Command::new("java");
     command
@@ -20,9 +20,13 @@ fn step(server: &ServerProcess, step: &str) -> Result<String> {
         .arg("-cp")
         .arg(jars)
         .arg(prepared::repository().join("tests/clients/java/ShareClient.java"))
-        .arg(server.bootstrap())
-        .arg(step);
-    let output = bounded::output(&mut command, b"", LIMIT).with_context(|| step.to_owned())?;
+        .arg(server.bootstrap());
+    command
+}
+
+/// Runs one step and returns what it says.
+pub fn step(server: &ServerProcess, step: &str) -> Result<String> {
+    let output = bounded::output(command(server).arg(step), b"", LIMIT).with_context(|| step.to_owned())?;
     Ok(String::from_utf8(output)?)
 }
 
