@@ -21,8 +21,8 @@ pub(crate) const FETCH_VERSION: i16 = 11;
 const CREATE_TOPICS_VERSION: i16 = 5;
 const METADATA_VERSION: i16 = 8;
 
-/// Long enough for a JVM to come up.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Long enough for a JVM to come up, or to create a thousand partitions.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where a frame's correlation id stands: behind length, API key and version.
 const CORRELATION_ID: std::ops::Range<usize> = 8..12;

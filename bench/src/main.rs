@@ -6,6 +6,7 @@ mod backed_memory;
 mod closed_loop;
 mod connection;
 mod floor;
+mod groups;
 mod idle;
 mod load;
 mod open_loop;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Runs all workloads against both servers and prints the ratios.
     Compare(rounds::Options),
+    /// Groups and transactions on both servers, and the ratios.
+    Groups(groups::Options),
     /// Puts one load on a running server and prints what came of it as a line of JSON.
     Load(load::Options),
     /// Serves as little as can be, to measure what no server can do without.
@@ -39,6 +42,7 @@ enum Command {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Compare(options) => rounds::compare(&options),
+        Command::Groups(options) => groups::compare(&options),
         Command::Load(options) => load::run(&options),
         Command::Floor(options) => floor::run(&options),
     }

@@ -13,7 +13,7 @@ pub struct Figure {
 }
 
 /// Who is measured.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Contestant {
     /// Klamm as it comes: every append is synced.
     Klamm,

@@ -46,6 +46,8 @@ pub enum Kind {
 /// A running server.
 pub struct Server {
     process: Child,
+    /// What has started it.
+    command: Command,
     /// Where it listens.
     pub address: String,
     /// From the start of the process to the first acknowledged produce.
@@ -67,7 +69,7 @@ impl Server {
         let started = Instant::now();
         let process = command.spawn().with_context(|| format!("{command:?}"))?;
         let address = format!("127.0.0.1:{port}");
-        let mut server = Server { process, address, start_seconds: 0.0, _directory: directory };
+        let mut server = Server { process, command, address, start_seconds: 0.0, _directory: directory };
         server.produce_once(started)?;
         server.start_seconds = started.elapsed().as_secs_f64();
         Ok(server)
@@ -83,9 +85,19 @@ impl Server {
             command.arg("--appends");
         }
         let process = command.spawn().with_context(|| format!("{command:?}"))?;
-        let server = Server { process, address, start_seconds: 0.0, _directory: directory };
+        let server = Server { process, command, address, start_seconds: 0.0, _directory: directory };
         Connection::open(&server.address)?;
         Ok(server)
+    }
+
+    /// Stops it in good order and starts it again on the same directory; when that was.
+    pub fn restart(&mut self) -> Result<Instant> {
+        let id = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        self.process.wait()?;
+        let started = Instant::now();
+        self.process = self.command.spawn().with_context(|| format!("{:?}", self.command))?;
+        Ok(started)
     }
 
     fn produce_once(&mut self, started: Instant) -> Result<()> {
@@ -179,7 +191,9 @@ fn kafka(
             "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller_port}\n\
              listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
              controller.listener.names=CONTROLLER\nlistener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
-             log.dirs={}\noffsets.topic.replication.factor=1\n",
+             log.dirs={}\noffsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\nshare.coordinator.state.topic.replication.factor=1\n\
+             share.coordinator.state.topic.min.isr=1\n",
             directory.join("data").display()
         ),
     )?;

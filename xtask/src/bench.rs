@@ -22,7 +22,7 @@ const KAFKA_FOLDER: &str = "kafka-4.4.0";
 /// What the comparison takes.
 #[derive(Args)]
 pub struct Options {
-    /// For `bench compare`: --rounds, --seconds, --only and so on.
+    /// `groups` for groups and transactions; then what `bench compare` or `bench groups` takes: --rounds, --seconds, --only and so on.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -38,9 +38,14 @@ pub fn run(workspace: &Workspace, options: &Options, report: &mut Report) -> Res
         return Ok(());
     }
     let binaries = workspace.target_folder.join("release");
+    let mut arguments = options.arguments.as_slice();
+    let mut comparison = "compare";
+    if arguments.first().is_some_and(|first| first == "groups") {
+        (comparison, arguments) = ("groups", &arguments[1..]);
+    }
     let mut compare = Command::new(binaries.join("bench"));
-    compare.arg("compare").arg("--klamm").arg(binaries.join("klamm"));
-    compare.arg("--kafka-jars").arg(workspace.setup_folder().join(KAFKA_FOLDER)).args(&options.arguments);
+    compare.arg(comparison).arg("--klamm").arg(binaries.join("klamm"));
+    compare.arg("--kafka-jars").arg(workspace.setup_folder().join(KAFKA_FOLDER)).args(arguments);
     let ended = process::show("bench compare", &mut compare, RUN_LIMIT)?;
     report.step("bench compare", ended.succeeded());
     Ok(())
