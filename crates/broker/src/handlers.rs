@@ -62,6 +62,7 @@ mod share_group_describe;
 mod share_group_heartbeat;
 mod streams_group_describe;
 mod streams_group_heartbeat;
+mod streams_group_topology_description_update;
 mod sync_group;
 mod txn_offset_commit;
 mod update_features;
@@ -149,6 +150,7 @@ served! {
     ShareGroupHeartbeat => share_group_heartbeat,
     StreamsGroupDescribe => streams_group_describe,
     StreamsGroupHeartbeat => streams_group_heartbeat,
+    StreamsGroupTopologyDescriptionUpdate => streams_group_topology_description_update,
     SyncGroup => sync_group,
     TxnOffsetCommit => txn_offset_commit,
     UpdateFeatures => update_features,

@@ -12,7 +12,11 @@ pub(crate) async fn ask(
     request: Request,
 ) -> PartitionReply {
     if topic_id == Uuid::ZERO {
-        return PartitionReply::refused(ErrorCode::InvalidRequest);
+        // Kafka looks for the topic first, but where state is read or written.
+        return PartitionReply::refused(match request {
+            Request::Read { .. } | Request::Write(_) => ErrorCode::InvalidRequest,
+            _ => ErrorCode::UnknownTopicOrPartition,
+        });
     }
     let key = SharePartitionKey { group_id: group_id.into(), topic_id, partition };
     context.broker.shared.state().ask(&key, request).await

@@ -8,6 +8,7 @@ mod configs;
 mod coordinators;
 mod fetch;
 mod group_admin;
+mod group_configs;
 mod group_membership;
 mod group_offsets;
 mod idempotence;
@@ -17,9 +18,14 @@ mod metadata;
 pub mod produce;
 mod quorum;
 mod scram;
+mod share_records;
+mod share_state;
 mod static_members;
+mod streams_groups;
 mod topic_admin;
 mod topics;
+mod transaction_admin;
+mod transactions;
 
 use anyhow::Result;
 
@@ -45,6 +51,7 @@ families! {
     coordinators
     fetch
     group_admin
+    group_configs
     group_membership
     group_offsets
     idempotence
@@ -54,7 +61,12 @@ families! {
     produce
     quorum
     scram
+    share_records
+    share_state
     static_members
+    streams_groups
     topic_admin
     topics
+    transaction_admin
+    transactions
 }

@@ -147,6 +147,24 @@ impl Session {
         self.quietly_on(0, version, request)
     }
 
+    /// Asks without recording, until `is_settled` likes the answer.
+    pub fn until<R: Request>(
+        &mut self,
+        version: i16,
+        request: R,
+        is_settled: impl Fn(&R::Response) -> bool,
+    ) -> Result<R::Response> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let response = self.quietly(version, request.clone())?;
+            if is_settled(&response) {
+                return Ok(response);
+            }
+            ensure!(Instant::now() < deadline, "{}: not there after {PATIENCE:?}: {response:?}", R::NAME);
+            thread::sleep(PAUSE);
+        }
+    }
+
     fn quietly_on<R: Request>(&mut self, connection: usize, version: i16, request: R) -> Result<R::Response> {
         self.connection(connection)?.call(version, &request)
     }

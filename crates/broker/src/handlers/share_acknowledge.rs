@@ -31,7 +31,7 @@ pub async fn handle(context: &RequestContext, request: ShareAcknowledgeRequest) 
         return refused(ErrorCode::InvalidRequest, "Invalid member id in the request.");
     }
     let Some(session) = session_key(request.group_id.as_deref(), request.member_id.as_deref()) else {
-        return refused(ErrorCode::InvalidGroupId, ErrorCode::InvalidGroupId.message());
+        return refused(ErrorCode::InvalidRequest, ErrorCode::InvalidRequest.message());
     };
     let is_final = match broker.shared.sessions().lock().acknowledge(&session, request.share_session_epoch) {
         Ok(is_final) => is_final,

@@ -129,7 +129,7 @@ fn admit(context: &RequestContext, request: &ShareFetchRequest) -> Result<Sessio
         }
     }
     session_key(request.group_id.as_deref(), request.member_id.as_deref())
-        .ok_or((ErrorCode::InvalidGroupId, ErrorCode::InvalidGroupId.message().to_string()))
+        .ok_or((ErrorCode::InvalidRequest, ErrorCode::InvalidRequest.message().to_string()))
 }
 
 fn refused(error: ErrorCode, message: String) -> ShareFetchResponse {

@@ -9,6 +9,9 @@ use crate::authorized_operations;
 use crate::context::RequestContext;
 use crate::group_request::{ask_group, knows_streams_groups};
 
+/// There is no place for descriptions of topologies (KIP-1331).
+const NOT_STORED: i8 = 1;
+
 /// Asks each group's shard in turn.
 pub async fn handle(
     context: &RequestContext,
@@ -30,6 +33,9 @@ pub async fn handle(
     for group in response.groups.iter_mut().filter(|group| group.error_code == 0) {
         if request.include_authorized_operations {
             group.authorized_operations = authorized_operations::GROUP;
+        }
+        if request.include_topology_description {
+            group.topology_description_status = NOT_STORED;
         }
     }
     response

@@ -18,7 +18,11 @@ impl GroupShard {
         let lower_case = |names: &[String], trim: bool| -> BTreeSet<String> {
             names.iter().map(|name| if trim { name.trim() } else { name }).map(str::to_lowercase).collect()
         };
-        let states = lower_case(&request.states_filter, true);
+        let mut states = lower_case(&request.states_filter, true);
+        // Kafka's own spelling in filters.
+        if states.contains("not_ready") {
+            states.insert("notready".to_owned());
+        }
         let types = lower_case(&request.types_filter, false);
         let matches = |group: &&Group| {
             (states.is_empty() || states.contains(&group.state_name().to_lowercase()))

@@ -30,7 +30,7 @@ impl StreamsGroup {
     pub(crate) fn described(&self) -> DescribedGroup {
         let topology = self.topology.as_ref().map(|topology| {
             let mut subtopologies: Vec<Subtopology> =
-                topology.subtopologies.iter().map(described_subtopology).collect();
+                topology.subtopologies.iter().map(|part| self.described_subtopology(part)).collect();
             subtopologies.sort_by(|one, other| one.subtopology_id.cmp(&other.subtopology_id));
             Topology { epoch: topology.epoch, subtopologies: Some(subtopologies), ..Topology::default() }
         });
@@ -88,41 +88,43 @@ impl StreamsGroup {
             ..Member::default()
         }
     }
-}
 
-fn described_subtopology(subtopology: &stored::Subtopology) -> Subtopology {
-    let sorted = |names: &[String]| {
-        let mut names = names.to_vec();
-        names.sort();
-        names
-    };
-    let topics = |topics: &[stored::TopicInfo]| {
-        let mut topics: Vec<TopicInfo> = topics.iter().map(described_topic).collect();
-        topics.sort_by(|one, other| one.name.cmp(&other.name));
-        topics
-    };
-    Subtopology {
-        subtopology_id: subtopology.subtopology_id.clone(),
-        source_topics: sorted(&subtopology.source_topics),
-        repartition_sink_topics: sorted(&subtopology.repartition_sink_topics),
-        state_changelog_topics: topics(&subtopology.state_changelog_topics),
-        repartition_source_topics: topics(&subtopology.repartition_source_topics),
-        ..Subtopology::default()
+    fn described_subtopology(&self, subtopology: &stored::Subtopology) -> Subtopology {
+        let sorted = |names: &[String]| {
+            let mut names = names.to_vec();
+            names.sort();
+            names
+        };
+        let topics = |topics: &[stored::TopicInfo]| {
+            let mut topics: Vec<TopicInfo> = topics.iter().map(|topic| self.described_topic(topic)).collect();
+            topics.sort_by(|one, other| one.name.cmp(&other.name));
+            topics
+        };
+        Subtopology {
+            subtopology_id: subtopology.subtopology_id.clone(),
+            source_topics: sorted(&subtopology.source_topics),
+            repartition_sink_topics: sorted(&subtopology.repartition_sink_topics),
+            state_changelog_topics: topics(&subtopology.state_changelog_topics),
+            repartition_source_topics: topics(&subtopology.repartition_source_topics),
+            ..Subtopology::default()
+        }
     }
-}
 
-fn described_topic(topic: &stored::TopicInfo) -> TopicInfo {
-    let configs = topic.topic_configs.iter().map(|config| KeyValue {
-        key: config.key.clone(),
-        value: config.value.clone(),
-        ..KeyValue::default()
-    });
-    TopicInfo {
-        name: topic.name.clone(),
-        partitions: topic.partitions,
-        replication_factor: topic.replication_factor,
-        topic_configs: configs.collect(),
-        ..TopicInfo::default()
+    /// With the number of partitions that was worked out, once it was.
+    fn described_topic(&self, topic: &stored::TopicInfo) -> TopicInfo {
+        let configs = topic.topic_configs.iter().map(|config| KeyValue {
+            key: config.key.clone(),
+            value: config.value.clone(),
+            ..KeyValue::default()
+        });
+        let configured = self.configured.as_ref().and_then(|known| known.partitions.get(&topic.name));
+        TopicInfo {
+            name: topic.name.clone(),
+            partitions: configured.copied().unwrap_or(topic.partitions),
+            replication_factor: topic.replication_factor,
+            topic_configs: configs.collect(),
+            ..TopicInfo::default()
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Subtopology {
 pub(crate) struct Configured {
     /// Absent where the topics do not allow to tell.
     pub(crate) subtopologies: Option<BTreeMap<String, Subtopology>>,
+    /// Partitions that internal topics have or are to have.
+    pub(crate) partitions: BTreeMap<String, i32>,
     pub(crate) topics_to_create: Vec<CreatableTopic>,
     /// Why it cannot run yet: a status code and words.
     pub(crate) obstacle: Option<(i8, String)>,
@@ -169,7 +171,8 @@ impl Configuring<'_> {
             let names = summary(topics_to_create.iter().map(|topic| topic.name.as_str()));
             (status::MISSING_INTERNAL_TOPICS, format!("Internal topics are missing: {names}"))
         });
-        Ok(Configured { subtopologies: Some(subtopologies), topics_to_create, obstacle })
+        let partitions = self.decided;
+        Ok(Configured { subtopologies: Some(subtopologies), partitions, topics_to_create, obstacle })
     }
 
     fn partition_count(&self, topic: &str) -> Option<i32> {

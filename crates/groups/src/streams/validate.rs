@@ -54,6 +54,15 @@ fn validate_join(request: &StreamsGroupHeartbeatRequest) -> Result<(), Refusal> 
 }
 
 fn validate_topology(topology: &Topology) -> Result<(), Refusal> {
+    for subtopology in &topology.subtopologies {
+        let internal =
+            subtopology.repartition_source_topics.iter().chain(&subtopology.state_changelog_topics);
+        let names = subtopology.source_topics.iter().chain(&subtopology.repartition_sink_topics);
+        if let Some(name) = names.chain(internal.map(|topic| &topic.name)).find(|name| !is_topic_name(name)) {
+            let message = format!("Topic name {name} is not valid.");
+            return Err(Refusal::new(ErrorCode::StreamsInvalidTopology, message));
+        }
+    }
     let mut changelogs =
         topology.subtopologies.iter().flat_map(|subtopology| &subtopology.state_changelog_topics);
     if let Some(topic) = changelogs.find(|topic| topic.partitions != 0) {
@@ -64,4 +73,11 @@ fn validate_topology(topology: &Topology) -> Result<(), Refusal> {
         return Err(Refusal::new(ErrorCode::StreamsInvalidTopology, message));
     }
     Ok(())
+}
+
+/// Letters, digits, dots, underscores and dashes, up to 249 of them.
+fn is_topic_name(name: &str) -> bool {
+    const LENGTH_MAX: usize = 249;
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    !name.is_empty() && name != "." && name != ".." && name.len() <= LENGTH_MAX && name.bytes().all(is_legal)
 }

@@ -51,7 +51,12 @@ impl ShareShard {
     fn check(&self, key: &SharePartitionKey, request: &Request) -> Result<(), PartitionReply> {
         let kept = self.states.get(key);
         let (state_epoch, leader_epoch) = match request {
-            Request::Initialize(state) => (state.state_epoch, -1),
+            Request::Initialize(state) => {
+                if state.state_epoch < 0 {
+                    return Err(invalid("The state epoch cannot be a negative number."));
+                }
+                (state.state_epoch, -1)
+            }
             Request::Write(state) => {
                 if kept.is_none() {
                     return Err(invalid(
@@ -100,7 +105,8 @@ impl ShareShard {
             // The leader's epoch goes on counting: whoever led before this may not write again.
             leader_epoch: before.map_or(0, |kept| kept.leader_epoch),
             start_offset: state.start_offset,
-            delivery_complete_count: -1,
+            // Nothing is delivered of what begins at a known offset; of another nobody can tell.
+            delivery_complete_count: if state.start_offset == -1 { -1 } else { 0 },
             created_ms: now_ms,
             written_ms: now_ms,
             batches: Vec::new(),

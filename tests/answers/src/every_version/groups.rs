@@ -64,6 +64,13 @@ pub fn ask(key: ApiKey, world: &World<'_>) -> Vec<String> {
         ApiKey::StreamsGroupDescribe => {
             world.ask(|_| StreamsGroupDescribeRequest { group_ids: groups.clone(), ..Default::default() })
         }
+        ApiKey::StreamsGroupTopologyDescriptionUpdate => {
+            world.ask(|_| StreamsGroupTopologyDescriptionUpdateRequest {
+                group_id: world.group.to_owned(),
+                member_id: "member".to_owned(),
+                ..Default::default()
+            })
+        }
         other => vec![format!("{other} is served, and no question for it stands here")],
     }
 }

@@ -180,7 +180,8 @@ pub fn beating(group_id: &str, generation_id: i32, member_id: &str) -> Heartbeat
     }
 }
 
-fn leaving(group_id: &str, members: &[&str]) -> LeaveGroupRequest {
+/// Members leave.
+pub fn leaving(group_id: &str, members: &[&str]) -> LeaveGroupRequest {
     let member = |id: &&str| MemberIdentity { member_id: (*id).to_owned(), ..Default::default() };
     LeaveGroupRequest {
         group_id: group_id.to_owned(),

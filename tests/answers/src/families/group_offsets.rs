@@ -203,7 +203,8 @@ fn fetching(groups: &[(&str, Wanted<'_>)]) -> OffsetFetchRequest {
     OffsetFetchRequest { groups: groups.iter().map(group).collect(), ..Default::default() }
 }
 
-fn deleting(group_id: &str, topic: &str, partitions: &[i32]) -> OffsetDeleteRequest {
+/// Offsets to be deleted.
+pub fn deleting(group_id: &str, topic: &str, partitions: &[i32]) -> OffsetDeleteRequest {
     let partition = |index: &i32| OffsetDeleteRequestPartition { partition_index: *index };
     let topic = OffsetDeleteRequestTopic {
         name: topic.to_owned(),
