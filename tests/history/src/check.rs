@@ -38,6 +38,10 @@ pub enum Anomaly {
     PollSkip,
     /// Successive operations of a consumer repeat a value or go back.
     NonmonotonicPoll,
+    /// The same of a member of a group that was not told of a rebalance: reported, as Jepsen does, and allowed.
+    GroupPollSkip,
+    /// As [`Anomaly::GroupPollSkip`], backwards.
+    GroupNonmonotonicPoll,
     /// Sends of one operation stand in another order.
     InternalNonmonotonicSend,
     /// Sends of successive operations stand in another order.
@@ -70,6 +74,8 @@ impl Anomaly {
         !matches!(
             self,
             Anomaly::InternalSendSkip
+                | Anomaly::GroupPollSkip
+                | Anomaly::GroupNonmonotonicPoll
                 | Anomaly::G0
                 | Anomaly::G0Process
                 | Anomaly::G0Realtime
@@ -121,7 +127,8 @@ impl fmt::Display for Report {
         for (anomaly, found) in &self.found {
             let weight = if anomaly.is_fatal() { "FATAL" } else { "allowed" };
             writeln!(formatter, "{anomaly:?} ({weight}): {}", found.count)?;
-            if anomaly.is_fatal() {
+            let is_told = anomaly.is_fatal() || *anomaly == Anomaly::GroupPollSkip;
+            if is_told {
                 for example in &found.examples {
                     writeln!(formatter, "    {example}")?;
                 }

@@ -1,5 +1,6 @@
 //! Rules about the order in which a consumer sees a key.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::{Anomaly, Report};
@@ -39,6 +40,7 @@ pub(super) fn within_operations(history: &History, orders: &Orders, report: &mut
 struct Consumer {
     /// Whether keys that are not in `next` are read from the beginning.
     is_at_the_beginning: bool,
+    is_member: bool,
     /// The rank that comes next, if it is known.
     next: HashMap<Key, Option<usize>>,
 }
@@ -51,6 +53,7 @@ pub(super) fn between_operations(history: &History, orders: &Orders, report: &mu
         match operation.function {
             Function::Assign | Function::Subscribe => {
                 consumer.is_at_the_beginning = operation.function == Function::Assign;
+                consumer.is_member = operation.function == Function::Subscribe;
                 consumer.next.clear();
                 continue;
             }
@@ -70,10 +73,12 @@ pub(super) fn between_operations(history: &History, orders: &Orders, report: &mu
             }
             let start = consumer.is_at_the_beginning.then_some(0);
             let Some(due) = consumer.next.get(&polled.key).copied().unwrap_or(start) else { continue };
-            let anomaly = match rank.cmp(&due) {
-                std::cmp::Ordering::Equal => continue,
-                std::cmp::Ordering::Greater => Anomaly::PollSkip,
-                std::cmp::Ordering::Less => Anomaly::NonmonotonicPoll,
+            let anomaly = match (rank.cmp(&due), consumer.is_member) {
+                (Ordering::Equal, _) => continue,
+                (Ordering::Greater, false) => Anomaly::PollSkip,
+                (Ordering::Less, false) => Anomaly::NonmonotonicPoll,
+                (Ordering::Greater, true) => Anomaly::GroupPollSkip,
+                (Ordering::Less, true) => Anomaly::GroupNonmonotonicPoll,
             };
             report.add(anomaly, || {
                 let Operation { process, invoked_ns, .. } = operation;

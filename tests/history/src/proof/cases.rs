@@ -198,6 +198,9 @@ fn successive_polls_go_on() {
     first().plain(2, vec![poll(A, &[(2, 3)])]).finds(&[]);
     // A consumer that begins anew may be elsewhere, but one that says where must be there.
     first().operation(1, Function::Subscribe, vec![]).plain(1, vec![poll(A, &[(2, 3)])]).finds(&[]);
+    let member = || all(sent(3)).operation(1, Function::Subscribe, vec![]).plain(1, vec![poll(A, &[(1, 2)])]);
+    member().plain(1, vec![poll(A, &[(2, 3)])]).finds(&[]);
+    member().plain(1, vec![poll(A, &[(1, 2)])]).finds(&[GroupNonmonotonicPoll]);
     first().operation(1, Function::Assign, vec![]).plain(1, vec![poll(A, &[(0, 1)])]).finds(&[]);
     first().operation(1, Function::Assign, vec![]).plain(1, vec![poll(A, &[(1, 2)])]).finds(&[PollSkip]);
     let rebalanced = first().plain(1, vec![poll(A, &[(2, 3)])]);
