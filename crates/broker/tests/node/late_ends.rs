@@ -1,5 +1,7 @@
 //! Ends of a transaction that come late or again, as EndTxn or as markers: the transaction after is none of their business.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context, Result, ensure};
 use protocol::ErrorCode::{self, InvalidProducerEpoch, InvalidTxnState, ProducerFenced};
 use protocol::messages::add_partitions_to_txn_request::{
@@ -26,6 +28,11 @@ const MARKER_VERSION: i16 = 2;
 
 fn error(code: i16) -> Result<ErrorCode> {
     ErrorCode::from_i16(code).context("an error code")
+}
+
+/// Old records would begin a segment of their own, and one fetch reads one segment.
+fn now_ms() -> Result<i64> {
+    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?)
 }
 
 /// Whether what was asked is on its way and may be asked again.
@@ -80,7 +87,7 @@ impl Producer {
         for _ in 0..ATTEMPTS {
             let mut batch =
                 BatchBuilder::new(0).producer(self.id, self.epoch, self.next_sequence).transactional();
-            batch.append(1, None, Some(value.as_bytes()), &[]);
+            batch.append(now_ms()?, None, Some(value.as_bytes()), &[]);
             let data =
                 PartitionProduceData { index: 0, records: Some(batch.build().into()), ..Default::default() };
             let topic =
