@@ -16,6 +16,7 @@ use crate::group_coordinator::GroupCoordinator;
 use crate::metadata_view::MetadataView;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
+use crate::replica_mover::ReplicaMover;
 use crate::share_partitions::{SHARE_VERSION, SharePartitions};
 use crate::topic_creation::TopicCreation;
 use crate::transaction_coordinator::TransactionCoordinator;
@@ -36,6 +37,8 @@ pub struct Broker {
     pub partitions: Arc<Partitions>,
     /// Their logs.
     pub logs: Arc<LogManager>,
+    /// Moves replicas between log directories.
+    pub mover: Arc<ReplicaMover>,
     /// The active controller.
     pub controller: ControllerClient,
     /// The metadata quorum.

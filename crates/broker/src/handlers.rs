@@ -7,6 +7,7 @@ mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod alter_share_group_offsets;
 mod alter_user_scram_credentials;
 pub(crate) mod api_versions;
@@ -97,6 +98,7 @@ served! {
     AlterClientQuotas => alter_client_quotas,
     AlterConfigs => alter_configs,
     AlterPartitionReassignments => alter_partition_reassignments,
+    AlterReplicaLogDirs => alter_replica_log_dirs,
     AlterShareGroupOffsets => alter_share_group_offsets,
     AlterUserScramCredentials => alter_user_scram_credentials,
     ConsumerGroupDescribe => consumer_group_describe,

@@ -26,6 +26,7 @@ mod parking;
 mod partition;
 mod partitions;
 mod producer_ids;
+mod replica_mover;
 mod settings;
 mod share_acknowledgements;
 mod share_coordinator;

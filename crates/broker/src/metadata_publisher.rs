@@ -11,6 +11,7 @@ use metadata::{
 };
 use parking_lot::Mutex;
 use quorum::{CommittedBatch, LoadedSnapshot, MetadataStateMachine, SnapshotRecords};
+use storage::{PartitionLog, StorageError};
 use tracing::{error, info};
 
 use crate::broker_config::DynamicBrokerConfig;
@@ -31,6 +32,7 @@ type ReplicaHere = (Arc<Partition>, Arc<PartitionRegistration>);
 const TRANSACTION_VERSION: &str = "transaction.version";
 
 /// Who coordinates by the partitions of an internal topic.
+#[derive(Clone)]
 pub struct Coordinators {
     /// Groups.
     pub groups: Arc<GroupCoordinator>,
@@ -96,6 +98,19 @@ impl MetadataPublisher {
         let delta = MetadataDelta::between(&MetadataImage::empty(), &image);
         follower.publish(Publication { delta, image });
         follower.partitions.all_known();
+    }
+
+    /// Lets the log that `complete` gives take the place of a partition's, while the metadata stands still. Whoever
+    /// coordinates by the partition loads it anew.
+    ///
+    /// # Errors
+    /// That of `complete`; the partition goes on as it was.
+    pub fn swap_log(
+        &self,
+        partition: &Arc<Partition>,
+        complete: impl FnOnce() -> Result<Arc<PartitionLog>, StorageError>,
+    ) -> Result<(), StorageError> {
+        self.follower.lock().swap_log(partition, complete)
     }
 
     /// The offset of a metadata transaction that nobody has ended.
@@ -187,6 +202,37 @@ impl Follower {
             self.share.notify(&deleted.iter().map(|topic| topic.id).collect());
             self.groups.notify(&GroupNotice::TopicsDeleted(deleted));
         }
+    }
+
+    fn swap_log(
+        &self,
+        partition: &Arc<Partition>,
+        complete: impl FnOnce() -> Result<Arc<PartitionLog>, StorageError>,
+    ) -> Result<(), StorageError> {
+        let (image, index) = (self.loader.image(), partition.topic_partition.partition);
+        let topic = image.topics.by_id(partition.topic_id);
+        let known = topic.and_then(|topic| Some((topic, topic.partition(index)?.clone())));
+        let Some((topic, registration)) = known else {
+            return Err(StorageError::Closed(partition.topic_partition.to_string()));
+        };
+        if let Some(coordinator) = self.coordinator_on(topic.name()) {
+            coordinator.partition_lost(index);
+        }
+        let swapped = self.partitions.swap_log(partition, complete);
+        let replica = LocalReplica {
+            topic: topic.name().to_string(),
+            topic_id: topic.id(),
+            partition: index,
+            registration: registration.clone(),
+            is_new: false,
+            new_leader_epoch: true,
+        };
+        let leads = registration.leader == self.node_id;
+        let now = if leads { self.lead(&replica, image) } else { self.partitions.follow(&replica, image) };
+        if let Some(now) = now {
+            self.reports.look_at(self.node_id, &now, &registration);
+        }
+        swapped
     }
 
     fn lead(&self, replica: &LocalReplica, image: &MetadataImage) -> Option<Arc<Partition>> {

@@ -36,6 +36,7 @@ use crate::group_coordinator::{CONSUMER_OFFSETS, GroupCoordinator};
 use crate::metadata_publisher::{Coordinators, MetadataPublisher};
 use crate::metadata_view::MetadataView;
 use crate::producer_ids::ProducerIds;
+use crate::replica_mover::ReplicaMover;
 use crate::settings;
 use crate::share_coordinator::{self, ShareState, share_coordinator};
 use crate::share_groups;
@@ -154,33 +155,32 @@ impl Node {
         let dynamic_config = Arc::new(DynamicBrokerConfig::new(node_id, config.clone()));
         let metadata = Arc::new(MetadataView::default());
         let partitions = assembly::partitions(node_id, &logs, &metadata, &dynamic_config, &clock);
-        let groups = group_coordinator(&config, &clock, &metadata);
-        let share = share_coordinator(&config, &clock, &metadata);
+        let coordinators = coordinators(&config, &clock, &metadata);
         let reports = Arc::new(ControllerReports::default());
-        let transactions = transaction_coordinator(&config, &clock, &metadata);
         let publisher = MetadataPublisher::new(
             node_id,
             metadata.clone(),
             partitions.clone(),
-            Coordinators { groups: groups.clone(), share: share.clone(), transactions: transactions.clone() },
+            coordinators.clone(),
             dynamic_config.clone(),
             reports.clone(),
         );
         let quorum = assembly::start_quorum(&config, disk.clone(), &logs, &clock, publisher.clone())?;
-        // Topics inherit what was altered before the last stop.
-        dynamic_config.alter(&metadata.image().configs);
         assembly::load_logs(&logs, &metadata, &dynamic_config, clock.now_ms())?;
 
         let (stopping, stopped) = watch::channel(false);
         let seams = (&disk, &clock, stopped.clone());
         let (controller, thread) = start_controller(&config, &logs, &quorum, &publisher, &metadata, seams)?;
-        let background = vec![thread, assembly::housekeeping(logs.clone(), clock.clone(), stopped)?];
+        let mut background =
+            vec![thread, assembly::housekeeping(logs.clone(), clock.clone(), stopped.clone())?];
         let lifecycle = lifecycle(&config, &controller, &metadata, &logs);
         let broker_epoch = lifecycle.join(assembly::registration(&config, &logs, server)).await?;
         // From here on partitions are led in the epochs that the registration gave them.
         publisher.go_live();
-        assembly::start_cleaners(&logs, &dynamic_config, &clock);
+        let mover = ReplicaMover::new(&partitions, &publisher, &dynamic_config, &logs, &clock);
+        background.push(assembly::start_upkeep(&mover, &logs, &dynamic_config, &clock, stopped)?);
 
+        let Coordinators { groups, share, transactions } = coordinators;
         let topics = || TopicCreation::new(controller.clone(), metadata.clone(), dynamic_config.clone());
         let share_state = ShareState::new(share, metadata.clone(), topics());
         let broker = Arc::new(Broker {
@@ -200,6 +200,7 @@ impl Node {
             quorum,
             groups,
             transactions,
+            mover,
         });
         Ok(StartedBroker {
             broker,
@@ -368,6 +369,14 @@ fn lifecycle(
 fn fetch_sessions(config: &BrokerConfig) -> FetchSessions {
     let slots = usize::try_from(config.replication.max_incremental_fetch_session_cache_slots).unwrap_or(0);
     FetchSessions::new(slots, FETCH_SESSION_MIN_EVICTION_MS)
+}
+
+fn coordinators(config: &BrokerConfig, clock: &Arc<dyn Clock>, metadata: &Arc<MetadataView>) -> Coordinators {
+    Coordinators {
+        groups: group_coordinator(config, clock, metadata),
+        share: share_coordinator(config, clock, metadata),
+        transactions: transaction_coordinator(config, clock, metadata),
+    }
 }
 
 fn group_coordinator(

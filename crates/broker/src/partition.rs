@@ -3,6 +3,7 @@
 //! Appends of one partition take the log's own short lock; offsets are read as atomics. The high watermark moves when the log
 //! says that more is durable, and then everybody who waits is woken once.
 
+mod moving;
 mod transactional;
 
 use std::collections::BTreeSet;

@@ -160,6 +160,26 @@ impl Partitions {
         Some(partition)
     }
 
+    /// Lets a partition with another log take the place of `partition`; it leads nothing yet.
+    ///
+    /// # Errors
+    /// That of `complete`, which is called while nobody appends.
+    pub fn swap_log(
+        &self,
+        partition: &Arc<Partition>,
+        complete: impl FnOnce() -> Result<Arc<PartitionLog>, StorageError>,
+    ) -> Result<(), StorageError> {
+        let log = partition.hand_over(complete)?;
+        let topic_partition = partition.topic_partition.clone();
+        let (topic, number) = (topic_partition.topic.clone(), topic_partition.partition);
+        let (metadata, clock) = (self.metadata.clone(), self.clock.clone());
+        let successor = Partition::new(topic_partition, partition.topic_id, log, metadata, clock);
+        let mut held = self.held.write();
+        held.by_name.entry(topic).or_default().insert(number, successor.clone());
+        held.by_id.entry(partition.topic_id).or_default().insert(number, successor);
+        Ok(())
+    }
+
     fn obtain(&self, replica: &LocalReplica, image: &MetadataImage) -> Option<Arc<Partition>> {
         let held = self
             .held

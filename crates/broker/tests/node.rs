@@ -18,6 +18,8 @@ mod group_state;
 mod harness;
 #[path = "node/late_ends.rs"]
 mod late_ends;
+#[path = "node/moving_replicas.rs"]
+mod moving_replicas;
 #[path = "node/pipelined.rs"]
 mod pipelined;
 #[path = "node/replicas_reported.rs"]

@@ -195,6 +195,20 @@ pub fn deleting_directory_name(topic: &str, partition: i32, unique: u128) -> Str
     marked_directory_name(topic, partition, unique, DELETE_DIRECTORY_SUFFIX)
 }
 
+/// Name of the directory of a log on its way to another log directory.
+pub fn future_directory_name(topic: &str, partition: i32, unique: u128) -> String {
+    marked_directory_name(topic, partition, unique, FUTURE_DIRECTORY_SUFFIX)
+}
+
+/// Topic and partition of such a directory.
+pub fn parse_future_directory(name: &str) -> Option<(String, i32)> {
+    let (log, _) = name.strip_suffix(FUTURE_DIRECTORY_SUFFIX)?.rsplit_once('.')?;
+    match parse_partition_directory(log) {
+        PartitionDirectory::Log { topic, partition } => Some((topic, partition)),
+        _ => None,
+    }
+}
+
 /// Name that sets a partition's directory aside because the metadata has no place for it.
 pub fn stray_directory_name(topic: &str, partition: i32, unique: u128) -> String {
     marked_directory_name(topic, partition, unique, STRAY_DIRECTORY_SUFFIX)
@@ -266,6 +280,10 @@ mod tests {
         for foreign in ["lost+found", "remote-log-index-cache", "t-", "-1", "t-99999999999", "x"] {
             assert_eq!(parse_partition_directory(foreign), PartitionDirectory::Foreign, "{foreign}");
         }
+        let future = future_directory_name("a.b-c", 7, 5);
+        assert_eq!(parse_partition_directory(&future), PartitionDirectory::Future);
+        assert_eq!(parse_future_directory(&future), Some(("a.b-c".to_owned(), 7)));
+        assert_eq!(parse_future_directory("a-0"), None);
         let long = "t".repeat(249);
         let name = deleting_directory_name(&long, 100, 7);
         assert_eq!(name.len(), 255);

@@ -24,7 +24,7 @@ pub use clean_shutdown::LastShutdown;
 pub use cleaner::{CleanedLog, CleanerConfig, UncleanableLog};
 pub use error::StorageError;
 pub use log_directory::{DirectoryObserver, LogDirectory};
-pub use log_manager::{FailedLog, LoadReport, LogManager, LogManagerConfig, SyncExecution};
+pub use log_manager::{FailedLog, LoadReport, LogManager, LogManagerConfig, SyncExecution, UnfinishedMove};
 pub use partition_log::{
     AbortedTransaction, AppendError, AppendInfo, LogObserver, PartitionLog, ReadError, ReadResult,
     TimestampOffset,

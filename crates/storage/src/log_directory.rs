@@ -4,6 +4,7 @@
 //! sync nobody knows what the disk holds, so nothing is tried again.
 
 mod cordon;
+mod futures;
 mod unsaved;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +56,8 @@ pub struct LogDirectory {
     observer: RwLock<Option<Arc<dyn DirectoryObserver>>>,
     logs: RwLock<Logs>,
     log_count: AtomicUsize,
+    /// Copies on their way here from other directories; not among the logs.
+    futures: RwLock<Logs>,
     pub(crate) sync_queue: SyncQueue,
     deletions: Mutex<Vec<Deletion>>,
     /// What the checkpoints say of logs that are not open.
@@ -115,6 +118,7 @@ impl LogDirectory {
             observer: RwLock::new(None),
             logs: RwLock::new(Logs::new()),
             log_count: AtomicUsize::new(0),
+            futures: RwLock::new(Logs::new()),
             sync_queue: SyncQueue::default(),
             deletions: Mutex::new(Vec::new()),
             unopened: Mutex::new(BTreeMap::new()),

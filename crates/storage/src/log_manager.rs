@@ -7,6 +7,7 @@
 mod directories;
 mod housekeeping;
 mod loading;
+mod moves;
 mod placement;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use parking_lot::Mutex;
 use protocol::Uuid;
 
 pub use self::loading::{FailedLog, LoadReport};
+pub use self::moves::UnfinishedMove;
 
 use self::housekeeping::Schedule;
 use self::loading::Quarantined;
@@ -289,6 +291,7 @@ impl LogManager {
         now_ms: i64,
     ) -> Result<bool, StorageError> {
         let _turn = self.creating.lock();
+        self.drop_future(topic, partition, unique, now_ms);
         let open = self.log(topic, partition);
         if let Some(log) = &open {
             let delay_ms = log.config().file_delete_delay_ms;

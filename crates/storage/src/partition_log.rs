@@ -13,6 +13,7 @@ mod load;
 mod lookup;
 mod producers;
 mod read;
+mod relocate;
 mod retention;
 mod swap;
 mod sync;

@@ -158,10 +158,11 @@ fn transact(server: &ServerProcess, id: &str, word: &str, commits: bool) -> Resu
 
 /// Kafka's tool refuses settings that it does not know before it asks the server.
 fn create_with_own_setting(server: &ServerProcess, topic: &str) -> Result<()> {
-    let mut command = Command::new(klamm_binary());
-    command.args(["topics", "--bootstrap-server", &server.bootstrap(), "--create", "--topic", topic]);
-    command.args(["--config", "klamm.durability=page-cache", "--config", "segment.ms=7200000"]);
-    bounded::output(&mut command, b"", LIMIT)?;
+    let create = ["topics", "--bootstrap-server", &server.bootstrap(), "--create", "--topic", topic];
+    klamm(
+        &[&create[..], &["--config", "klamm.durability=page-cache", "--config", "segment.ms=7200000"]]
+            .concat(),
+    )?;
     Ok(())
 }
 
@@ -178,4 +179,43 @@ fn run(properties: &Path, verb: &str, options: &[&str]) -> Result<(bool, String)
         Err(error) if format!("{error:#}").contains("panicked") => bail!("{error:#}"),
         Err(error) => Ok((false, lines(&format!("{error:#}")).join("\n"))),
     }
+}
+
+#[test]
+fn a_first_start_begins_with_what_the_directory_was_formatted_with() -> Result<()> {
+    if !prepared::is_ready(&["kafka-server"]) {
+        return Ok(());
+    }
+    // Kafka's own tool has formatted it.
+    let mut server = ServerProcess::stopped(Product::Kafka, SETTINGS)?;
+    server.hand_to(Product::Klamm)?;
+    server.launch()?;
+    let features = klamm(&["features", "--bootstrap-server", &server.bootstrap(), "describe"])?;
+    ensure!(features.contains("FinalizedVersionLevel: 4.4-IV2"), "{features}");
+    server.stop()?;
+
+    // Ours, with levels of an older release and a user.
+    fs::remove_dir_all(server.data())?;
+    let properties = server.properties();
+    let properties = properties.to_str().context("a name in UTF-8")?;
+    let format = ["storage", "format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw", "--config", properties];
+    let user = "SCRAM-SHA-256=[name=ann,password=secret]";
+    klamm(&[&format[..], &["--release-version", "4.1", "--add-scram", user]].concat())?;
+    for _ in 0..2 {
+        server.launch()?;
+        let features = klamm(&["features", "--bootstrap-server", &server.bootstrap(), "describe"])?;
+        ensure!(features.contains("FinalizedVersionLevel: 4.1-IV1"), "{features}");
+        let described = ["--describe", "--entity-type", "users", "--entity-name", "ann"];
+        let users =
+            klamm(&[&["configs", "--bootstrap-server", &server.bootstrap()][..], &described].concat())?;
+        ensure!(users.contains("SCRAM-SHA-256=iterations=4096"), "{users}");
+        server.stop()?;
+    }
+    Ok(())
+}
+
+/// What a tool of Klamm's prints.
+fn klamm(arguments: &[&str]) -> Result<String> {
+    let output = bounded::output(Command::new(klamm_binary()).args(arguments), b"", LIMIT)?;
+    Ok(String::from_utf8(output)?)
 }

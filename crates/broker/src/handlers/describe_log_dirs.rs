@@ -12,6 +12,8 @@ use protocol::messages::describe_log_dirs_response::{
 };
 use protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 
+use storage::PartitionLog;
+
 use crate::context::RequestContext;
 
 /// Describes every log directory of this broker; sizes are read from memory.
@@ -25,7 +27,8 @@ pub async fn handle(context: &RequestContext, request: DescribeLogDirsRequest) -
             .collect()
     });
     let mut results = Vec::new();
-    for directory in context.broker.logs.directories() {
+    let logs = &context.broker.logs;
+    for directory in logs.directories() {
         let mut topics: Vec<DescribeLogDirsTopic> = Vec::new();
         let mut error = ErrorCode::KafkaStorageError;
         if !directory.is_offline() {
@@ -36,22 +39,17 @@ pub async fn handle(context: &RequestContext, request: DescribeLogDirsRequest) -
                 if asked.as_ref().is_some_and(|asked| !asked.contains(&key)) {
                     continue;
                 }
-                let partition = DescribeLogDirsPartition {
-                    partition_index: key.1,
-                    partition_size: i64::try_from(log.size()).unwrap_or(i64::MAX),
-                    offset_lag: (log.high_watermark() - log.log_end_offset()).max(0),
-                    is_future_key: false,
-                    ..Default::default()
-                };
-                // A topic's partitions come one after the other.
-                match topics.last_mut() {
-                    Some(topic) if topic.name == key.0 => topic.partitions.push(partition),
-                    _ => topics.push(DescribeLogDirsTopic {
-                        name: key.0,
-                        partitions: vec![partition],
-                        ..Default::default()
-                    }),
+                let lag = (log.high_watermark() - log.log_end_offset()).max(0);
+                add(&mut topics, key.0, described(&log, lag, false));
+            }
+            for future in directory.futures() {
+                let (topic, index) = (future.topic().to_string(), future.partition());
+                if asked.as_ref().is_some_and(|asked| !asked.contains(&(topic.clone(), index))) {
+                    continue;
                 }
+                let end = logs.log(&topic, index).map_or(0, |log| log.log_end_offset());
+                let lag = (end - future.log_end_offset()).max(0);
+                add(&mut topics, topic, described(&future, lag, true));
             }
         }
         let space = directory.space().ok();
@@ -69,6 +67,27 @@ pub async fn handle(context: &RequestContext, request: DescribeLogDirsRequest) -
         });
     }
     DescribeLogDirsResponse { results, ..Default::default() }
+}
+
+fn described(log: &PartitionLog, offset_lag: i64, is_future_key: bool) -> DescribeLogDirsPartition {
+    DescribeLogDirsPartition {
+        partition_index: log.partition(),
+        partition_size: i64::try_from(log.size()).unwrap_or(i64::MAX),
+        offset_lag,
+        is_future_key,
+        ..Default::default()
+    }
+}
+
+fn add(topics: &mut Vec<DescribeLogDirsTopic>, name: String, partition: DescribeLogDirsPartition) {
+    // A topic's partitions come one after the other, but for the copies on their way here.
+    let is_last = topics.last().is_some_and(|topic| topic.name == name);
+    let known =
+        if is_last { topics.len().checked_sub(1) } else { topics.iter().position(|t| t.name == name) };
+    match known.and_then(|index| topics.get_mut(index)) {
+        Some(topic) => topic.partitions.push(partition),
+        None => topics.push(DescribeLogDirsTopic { name, partitions: vec![partition], ..Default::default() }),
+    }
 }
 
 /// Directories are named as tools can find them, whatever the configuration calls them.

@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::metadata_publisher::MetadataPublisher;
 use crate::metadata_view::MetadataView;
 use crate::partitions::Partitions;
+use crate::replica_mover::ReplicaMover;
 use crate::settings;
 
 /// The folder of the metadata log in its log directory.
@@ -109,6 +110,8 @@ pub(super) fn load_logs(
     config: &DynamicBrokerConfig,
     now_ms: i64,
 ) -> Result<(), NodeError> {
+    // Topics inherit what was altered before the last stop.
+    config.alter(&metadata.image().configs);
     let (image, config) = (metadata.image(), config.current());
     logs.set_cordoned(&config.log.cordoned_log_dirs);
     let config_of = |topic: &str| Arc::new(TopicConfig::resolve(&config, image.configs.of_topic(topic)));
@@ -164,11 +167,18 @@ pub(super) fn registration(
     }
 }
 
-/// Compaction, on threads of its own, with what was altered before the last stop.
-pub(super) fn start_cleaners(logs: &Arc<LogManager>, config: &DynamicBrokerConfig, clock: &Arc<dyn Clock>) {
+/// Compaction, on threads of its own, with what was altered before the last stop; and moves between log directories.
+pub(super) fn start_upkeep(
+    mover: &Arc<ReplicaMover>,
+    logs: &Arc<LogManager>,
+    config: &DynamicBrokerConfig,
+    clock: &Arc<dyn Clock>,
+    stopped: watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, NodeError> {
     logs.set_cleaner_config(settings::cleaner(&config.current()));
     let clock = clock.clone();
     logs.start_cleaners(Arc::new(move || clock.now_ms()));
+    run_thread("klamm-mover", stopped, mover.clone().run())
 }
 
 /// Checkpoints, retention and the like, on a thread of its own.

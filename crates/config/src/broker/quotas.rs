@@ -42,7 +42,7 @@ config_table! {
 
         /// Most bytes a second for moving replicas between log directories.
         replica_alter_log_dirs_io_max_bytes_per_second: i64 = "replica.alter.log.dirs.io.max.bytes.per.second" => "9223372036854775807",
-            Medium, AtLeast(0), cluster_wide(), inert(), dynamic_only();
+            Medium, AtLeast(0), cluster_wide(), dynamic_only();
 
         /// How many windows the rate of replication is measured over.
         replication_quota_window_num: i32 = "replication.quota.window.num" => "11", Low, AtLeast(1), inert();

@@ -64,6 +64,7 @@ impl LogManager {
         config_of: &(dyn Fn(&str) -> Arc<TopicConfig> + Sync),
         now_ms: i64,
     ) -> Result<LoadReport, StorageError> {
+        self.settle_moves()?;
         let report = Mutex::new(LoadReport::default());
         let online: Vec<_> = self.directories.iter().filter(|directory| !directory.is_offline()).collect();
         if let [only] = online.as_slice() {

@@ -12,6 +12,7 @@ mod harness;
 mod hooked_disk;
 mod interleaving;
 mod model;
+mod moves;
 mod reading;
 mod real_disk;
 mod retention;
