@@ -270,8 +270,10 @@ impl PartitionLog {
         let segments = self.segments();
         let first = segments.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1);
         for segment in &segments[first.min(segments.len())..] {
+            // In a damaged segment the batch that follows need not be the next one.
             if let Some(position) = self.read_hint(offset, segment)
                 && position < segment.size()
+                && !segment.has_damage()
             {
                 return Ok(Some(Start { segment: Arc::clone(segment), position }));
             }

@@ -34,7 +34,8 @@ impl Segment {
         starting_offset: i64,
     ) -> Result<Option<ScannedBatch>, StorageError> {
         let index_error = |error| self.io_error(place, LogFileKind::TimeIndex, error);
-        let from = self.floor_time(place, |entry| entry.timestamp <= timestamp).map_err(index_error)?;
+        // Of batches with the same timestamp the entry names the first; a damaged one may name another of them.
+        let from = self.floor_time(place, |entry| entry.timestamp < timestamp).map_err(index_error)?;
         let from = match from {
             Some(entry) if self.has_time(place, entry).map_err(index_error)? => entry.offset,
             // An entry that no batch bears out says nothing about where to begin.

@@ -90,6 +90,11 @@ impl Segment {
         !self.proven.is_reported.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether damage of this segment was met before.
+    pub(crate) fn has_damage(&self) -> bool {
+        self.proven.is_reported.load(Ordering::Relaxed)
+    }
+
     /// Checks the batches from `start` (position and the offset due there) up to byte `limit` and below
     /// `upper_bound_offset`; returns where the last good one ends and the offset after it. Damage that is met first
     /// is an error, damage further on is left to who reads there.

@@ -88,9 +88,11 @@ impl PartitionLog {
         epoch_of: &dyn Fn(i64) -> Option<i32>,
     ) -> Result<Verified, StorageError> {
         let path = segment.path(&self.place, LogFileKind::Log);
+        // A checkpoint that names a later epoch than the batches have is damaged: it must not cut them off.
+        let found = state.epochs.latest().filter(|latest| epoch_of(latest.start_offset).is_none());
         let expected = Expected {
             offset,
-            leader_epoch: state.epochs.latest().map_or(-1, |latest| latest.epoch),
+            leader_epoch: found.map_or(-1, |latest| latest.epoch),
             is_inside: false,
             offset_max: if segment.next_offset() > segment.base_offset {
                 segment.next_offset() - 1
