@@ -17,18 +17,22 @@ const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 const RUN_LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
 /// The step of `tests/setup.toml` that brings Apache Kafka, and the folder it fills.
 const KAFKA_STEP: &str = "kafka-server";
+const TOOLS_STEP: &str = "kafka-tools";
 const KAFKA_FOLDER: &str = "kafka-4.4.0";
 
 /// What the comparison takes.
 #[derive(Args)]
 pub struct Options {
-    /// `groups` for groups and transactions; then what `bench compare` or `bench groups` takes: --rounds, --seconds, --only and so on.
+    /// `tools` for the start times of the command-line tools, `groups` for groups and transactions; then what `bench compare` or `bench groups` takes: --rounds, --seconds, --only and so on.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
 /// Builds, sets up and compares.
 pub fn run(workspace: &Workspace, options: &Options, report: &mut Report) -> Result<()> {
+    if options.arguments.first().is_some_and(|word| word == "tools") {
+        return tools(workspace, report);
+    }
     setup::set_up_one(workspace, KAFKA_STEP, report)?;
     let mut build = Command::new(cargo());
     build.args(["build", "--quiet", "--release", "-p", "klamm", "-p", "bench"]).current_dir(&workspace.root);
@@ -48,5 +52,23 @@ pub fn run(workspace: &Workspace, options: &Options, report: &mut Report) -> Res
     compare.arg("--kafka-jars").arg(workspace.setup_folder().join(KAFKA_FOLDER)).args(arguments);
     let ended = process::show("bench compare", &mut compare, RUN_LIMIT)?;
     report.step("bench compare", ended.succeeded());
+    Ok(())
+}
+
+/// How long the tools take, release build, beside Kafka's.
+fn tools(workspace: &Workspace, report: &mut Report) -> Result<()> {
+    setup::set_up_one(workspace, TOOLS_STEP, report)?;
+    let mut build = Command::new(cargo());
+    build.args(["build", "--quiet", "--release", "-p", "klamm"]).current_dir(&workspace.root);
+    let built = process::show("cargo build --release", &mut build, BUILD_LIMIT)?;
+    report.step("cargo build --release", built.succeeded());
+    if !built.succeeded() {
+        return Ok(());
+    }
+    let mut measure = Command::new(cargo());
+    measure.args(["test", "--quiet", "-p", "tool-tests", "start_time", "--", "--nocapture"]);
+    measure.env("KLAMM_BENCH_TOOLS", "1").env("KLAMM_BINARY", workspace.target_folder.join("release/klamm"));
+    let ended = process::show("bench tools", measure.current_dir(&workspace.root), RUN_LIMIT)?;
+    report.step("bench tools", ended.succeeded());
     Ok(())
 }

@@ -7,6 +7,7 @@ pub mod help;
 mod manual;
 mod nearest;
 mod parse;
+mod short_options;
 mod table;
 
 pub use arguments::Arguments;

@@ -8,6 +8,7 @@ mod cluster;
 mod configs;
 mod console_consumer;
 mod console_producer;
+mod console_share_consumer;
 mod consumer_groups;
 mod consumer_perf;
 mod delete_records;
@@ -32,6 +33,7 @@ mod producer_perf;
 mod reassign;
 mod server_start;
 mod session;
+mod share_consumer_perf;
 mod share_groups;
 mod storage;
 mod streams_groups;
@@ -56,6 +58,7 @@ pub const ALL: &[&Tool] = &[
     &configs::TOOL,
     &console_producer::TOOL,
     &console_consumer::TOOL,
+    &console_share_consumer::TOOL,
     &consumer_groups::TOOL,
     &groups::TOOL,
     &share_groups::TOOL,
@@ -74,6 +77,7 @@ pub const ALL: &[&Tool] = &[
     &client_metrics::TOOL,
     &producer_perf::TOOL,
     &consumer_perf::TOOL,
+    &share_consumer_perf::TOOL,
     &e2e_latency::TOOL,
     &verifiable_producer::TOOL,
     &verifiable_consumer::TOOL,
@@ -190,7 +194,7 @@ fn run(tool: &'static Tool, words: &[String]) -> u8 {
         Ok(arguments) => arguments,
         Err(failure) => return tell(tool, None, &failure),
     };
-    let is_argparse = tool.grammar == crate::command_line::Grammar::Argparse;
+    let is_argparse = tool.grammar != crate::command_line::Grammar::Joptsimple;
     if arguments.has("help") || (words.is_empty() && !tool.classes.is_empty() && !is_argparse) {
         // Tools with verbs and our own answer a question; joptsimple's tools treat it as a mistake.
         if is_argparse || tool.classes.is_empty() {

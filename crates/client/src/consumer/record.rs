@@ -3,7 +3,7 @@
 mod view;
 
 use bytes::Bytes;
-use records::{Batch, BatchHeader, RecordHeader, RecordsError};
+use records::{Batch, BatchHeader, RecordHeader, RecordsError, TimestampType};
 
 pub use view::{HeaderRef, RecordRef, RecordRefs};
 
@@ -19,6 +19,8 @@ pub struct ConsumerRecord {
     pub offset: i64,
     /// Milliseconds since 1970: when it was made, or appended if the topic says so.
     pub timestamp_ms: i64,
+    /// Which of the two it is.
+    pub timestamp_type: TimestampType,
     /// Epoch of the leader that wrote it, if known.
     pub leader_epoch: Option<i32>,
     /// Key.
@@ -111,6 +113,7 @@ impl ConsumerBatch {
             topic_partition: self.topic_partition.clone(),
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,
+            timestamp_type: self.header.timestamp_type(),
             leader_epoch: self.leader_epoch(),
             key: record.key.map(slice),
             value: record.value.map(slice),

@@ -53,8 +53,8 @@ impl Arguments {
         match self.values(name)[..] {
             [] => Ok(None),
             [value] => Ok(Some(value)),
-            // argparse4j lets the last one win.
-            [.., value] if self.tool.grammar == Grammar::Argparse => Ok(Some(value)),
+            // argparse4j and getopt let the last one win.
+            [.., value] if self.tool.grammar != Grammar::Joptsimple => Ok(Some(value)),
             _ => Err(self.misunderstood(format!(
                 "Found multiple arguments for option {name}, but you asked for only one"
             ))),

@@ -101,6 +101,7 @@ fn entry(text: &mut String, name: &str, about: &str) {
 pub fn usage_failure(tool: &Tool, verb: Option<&Verb>, message: &str) -> String {
     match tool.grammar {
         Grammar::Joptsimple => format!("{message}\n{}", print_help(tool, verb)),
+        Grammar::Getopt => format!("Error: {message}\n\n{}", print_help(tool, verb)),
         Grammar::Argparse => format!("usage: {}\nkafka-{}: error: {message}\n", usage(tool, verb), tool.name),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::dashed;
 use super::table::{Kind, Opt, Tool, Verb};
-use super::{Arguments, Failure, Grammar, nearest};
+use super::{Arguments, Failure, Grammar, nearest, short_options};
 
 /// Parses what follows the tool's name.
 pub fn parse(tool: &'static Tool, line: &[String]) -> Result<Arguments, Failure> {
@@ -10,10 +10,12 @@ pub fn parse(tool: &'static Tool, line: &[String]) -> Result<Arguments, Failure>
     match tool.grammar {
         Grammar::Joptsimple => joptsimple(&mut arguments, line)?,
         Grammar::Argparse => argparse(&mut arguments, line)?,
+        Grammar::Getopt => short_options::parse(&mut arguments, line)?,
     }
     for option in tool.options(arguments.verb) {
         if let Some(instead) = option.replaced_by
             && arguments.has(option.name)
+            && !arguments.has(instead)
         {
             println!("{}", deprecation(tool.name, option.name, instead));
         }
@@ -34,7 +36,9 @@ fn deprecation(tool: &str, old: &str, new: &str) -> String {
                 "Option --{old} has been deprecated and will be removed in a future version. Use --{new} instead."
             )
         }
-        "consumer-perf-test" => format!("Warning: --{old} is deprecated. Use --{new} instead."),
+        "consumer-perf-test" | "share-consumer-perf-test" => {
+            format!("Warning: --{old} is deprecated. Use --{new} instead.")
+        }
         _ => format!(
             "Warning: --{old} is deprecated and will be removed in a future version. Use --{new} instead."
         ),

@@ -9,6 +9,8 @@ pub enum Grammar {
     Joptsimple,
     /// Verbs and short options.
     Argparse,
+    /// Letters that may stand together, as kcat has them.
+    Getopt,
 }
 
 /// How a tool tells that it could not do its work, or did not understand its options.
@@ -178,7 +180,7 @@ impl Opt {
 /// Options that every tool takes.
 pub const EVERYWHERE: &[Opt] = &[
     flag("help", "Shows this help.").or(&["h"]),
-    flag("version", "Shows the version."),
+    flag("version", "Shows the version.").or(&["V"]),
     text("output", "text|json", "Prints results as text, as Kafka's tool does, or as JSON."),
 ];
 

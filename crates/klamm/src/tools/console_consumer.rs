@@ -11,10 +11,12 @@ use klamm_client::admin::IsolationLevel;
 
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, long, text};
 
+pub use member::fetched;
+
 use super::console_producer::{bootstrap, pairs};
 use super::formatters::Formatter;
 use super::java_errors;
-use super::session::{BOOTSTRAP, on_this_thread, read_properties};
+use super::session::{BOOTSTRAP, Interruption, on_this_thread, read_properties};
 
 const DEFAULT_FORMATTER: &str = "org.apache.kafka.tools.consumer.DefaultMessageFormatter";
 
@@ -101,16 +103,24 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let formatter = formatter(arguments)?;
     let skips_errors = arguments.has("skip-message-on-error");
     let mut count = 0;
+    let mut ended = None;
     let outcome = on_this_thread(async {
+        let mut interruption = Interruption::watch()?;
         let mut source = source::Source::open(&request).await?;
         let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
         while request.limit.is_none_or(|limit| count < limit) {
             if source.would_wait() {
                 out.flush()?;
             }
-            let Some(fetched) = source.next(request.patience).await? else {
-                break;
+            let fetched = tokio::select! {
+                biased;
+                fetched = source.next(request.patience) => fetched?,
+                code = interruption.heard() => {
+                    ended = Some(code);
+                    break;
+                }
             };
+            let Some(fetched) = fetched else { break };
             count += 1;
             match formatter.write(&mut out, &fetched) {
                 Err(failure) if skips_errors => drop(failure),
@@ -121,10 +131,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         source.close().await;
         Ok(())
     });
+    eprintln!("Processed a total of {count} messages");
     if arguments.has("enable-systest-events") {
         println!("shutdown_complete");
     }
-    eprintln!("Processed a total of {count} messages");
+    if let (Ok(()), Some(code)) = (&outcome, ended) {
+        return Err(Failure::Ended(code));
+    }
     if count == 0 && outcome.is_ok() && !request.from_beginning && request.offset.is_none() {
         eprintln!("hint: it began behind the last record; --from-beginning shows what was there before");
     }
@@ -201,7 +214,7 @@ fn request(arguments: &Arguments) -> Result<Request, Failure> {
             )));
         }
     };
-    let group = group(arguments, &properties)?;
+    let group = group(arguments, &properties, "consumer.config")?;
     if let Some(group) = &group {
         properties.insert("group.id".to_owned(), group.clone());
     }
@@ -220,20 +233,21 @@ fn request(arguments: &Arguments) -> Result<Request, Failure> {
     })
 }
 
-/// The group, which may be named in three places that must agree.
-fn group(arguments: &Arguments, properties: &Properties) -> Result<Option<String>, Failure> {
+/// The group, which may be named in three places that must agree; `file` is the old name of the one for files.
+pub fn group(arguments: &Arguments, properties: &Properties, file: &str) -> Result<Option<String>, Failure> {
     let named = arguments.value("group")?;
     let configured = properties.get("group.id").map(String::as_str);
     match (named, configured) {
         (Some(named), Some(configured)) if named != configured => Err(Failure::Usage(format!(
             "The group ids provided in different places (directly using '--group', via '--consumer-property', or via \
-             '--consumer.config') do not match. Detected group ids: '{named}', '{configured}'"
+             '--{file}') do not match. Detected group ids: '{named}', '{configured}'"
         ))),
         (named, configured) => Ok(named.or(configured).map(str::to_owned)),
     }
 }
 
-fn formatter(arguments: &Arguments) -> Result<Formatter, Failure> {
+/// What `--formatter` and its properties ask for.
+pub fn formatter(arguments: &Arguments) -> Result<Formatter, Failure> {
     let mut properties = match arguments.value("formatter-config")? {
         Some(path) => read_properties(path)?,
         None => Properties::new(),

@@ -20,7 +20,7 @@ use super::session::with_admin;
 
 pub use describe::{announce, coordinator, ends};
 pub use options::{RESETS, TOOL, check_scenarios, named};
-pub use reset::print_plans;
+pub use reset::{print_export, print_plans};
 
 /// The work of the tool, behind the check of its options. Failures are told on standard output with exit code 0: scripts
 /// have learned to live with that.

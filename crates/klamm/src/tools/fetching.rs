@@ -92,6 +92,26 @@ impl Fetcher {
             && self.positions.iter().all(|(key, offset)| self.ends.get(key).is_some_and(|end| offset >= end))
     }
 
+    /// Whether there is nothing left to read.
+    pub fn is_idle(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    /// Reads a partition no further, and forgets what has come of it.
+    pub fn leave(&mut self, partition: &TopicPartition) {
+        self.positions.remove(partition);
+        self.waiting.retain(|fetched| fetched.topic_partition != *partition);
+    }
+
+    /// The partitions that are read to their ends, with these.
+    pub fn ended(&self) -> Vec<(TopicPartition, i64)> {
+        let ended = self.positions.iter().filter(|(key, offset)| {
+            self.ends.get(*key).is_some_and(|end| *offset >= end)
+                && !self.waiting.iter().any(|fetched| fetched.topic_partition == **key)
+        });
+        ended.map(|(key, offset)| (key.clone(), *offset)).collect()
+    }
+
     /// The next record; `None` when nothing came for as long as `patience` says.
     ///
     /// # Errors

@@ -19,6 +19,28 @@ fn thrown(error: &ClientError) -> Failure {
     Failure::refused(java_errors::message(error))
 }
 
+/// Whether a group in this state may be moved; says why not.
+pub fn may_reset(group: &str, state: &str) -> bool {
+    let may = matches!(state, "Empty" | "Dead");
+    if !may {
+        println!(
+            "\nError: Assignments can only be reset if the group '{group}' is inactive, but the current state is {state}."
+        );
+    }
+    may
+}
+
+/// Makes the offsets of a plan the group's.
+pub async fn commit(
+    admin: &Admin,
+    group: &str,
+    plan: &Plan,
+) -> Result<Vec<(TopicPartition, Result<(), ClientError>)>, ClientError> {
+    let offset = |offset: i64| CommittedOffset { offset, leader_epoch: -1, metadata: String::new() };
+    let offsets = plan.iter().map(|(partition, to)| (partition.clone(), offset(*to))).collect();
+    Ok(admin.alter_group_offsets(group, &offsets).await?.into_iter().collect())
+}
+
 /// Reads `topic:0,1`.
 pub fn parse_topics(texts: &[&str]) -> Result<Vec<TopicPartition>, Failure> {
     let mut partitions = Vec::new();

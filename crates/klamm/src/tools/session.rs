@@ -4,6 +4,7 @@ use std::path::Path;
 
 use config::Properties;
 use klamm_client::{Admin, Client, ClientConfig, ClientError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::command_line::{Arguments, Failure, Opt, text};
 
@@ -79,5 +80,26 @@ pub fn late(failure: Failure) -> Failure {
     match failure {
         Failure::Bare(message) | Failure::Usage(message) => Failure::Refused(message),
         other => other,
+    }
+}
+
+/// What asks a tool to end before it is done: Ctrl-C, or a SIGTERM.
+pub struct Interruption {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interruption {
+    /// From now on these signals are heard, and do not end the process by themselves.
+    pub fn watch() -> Result<Self, Failure> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for one; gives the exit code of a program that ends because of it.
+    pub async fn heard(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 130,
+            _ = self.terminate.recv() => 143,
+        }
     }
 }

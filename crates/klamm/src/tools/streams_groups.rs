@@ -1,20 +1,17 @@
 //! `kafka-streams-groups`: groups of Streams applications (KIP-1071).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod describe;
+mod reset;
 
-use klamm_client::admin::CommittedOffset;
-use klamm_client::{Admin, CoordinatorType, ErrorCode, TopicPartition};
-use protocol::messages::streams_group_describe_response::{DescribedGroup, Member, TaskIds};
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+use klamm_client::Admin;
 
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, optional, text};
 
-use super::consumer_groups::{
-    RESETS, check_scenarios, coordinator, ends, print_deleted_offsets, print_deletions, print_plans,
-};
+use super::consumer_groups::{RESETS, check_scenarios, print_deleted_offsets, print_deletions};
 use super::groups_of_one_kind::{executed, find, list};
 use super::java_errors;
-use super::offset_plans::{named_partitions, plan};
 use super::session::{BOOTSTRAP, COMMAND_CONFIG, with_admin};
 
 const KIND: &str = "streams";
@@ -61,11 +58,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         if arguments.has("list") {
             list(&admin, arguments, KIND, STATES).await
         } else if arguments.has("describe") {
-            describe(&admin, arguments).await
+            describe::run(&admin, arguments).await
         } else if arguments.has("delete") {
             delete(&admin, arguments).await
         } else if arguments.has("reset-offsets") {
-            reset(&admin, arguments).await
+            reset::run(&admin, arguments).await
         } else {
             let group = arguments.value("group")?.unwrap_or_default();
             print_deleted_offsets(&admin, group, &arguments.values("input-topic")).await
@@ -135,228 +132,6 @@ async fn chosen(admin: &Admin, arguments: &Arguments) -> Result<Vec<String>, Fai
     Ok(named.into_iter().collect())
 }
 
-async fn describe(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
-    let verbose = arguments.has("verbose");
-    let mut shown = Vec::new();
-    for group in chosen(admin, arguments).await? {
-        let described = admin.describe_streams_group(&group).await.map_err(|error| executed(&error))?;
-        if arguments.has("topology") {
-            print_topology(&described)?;
-        } else if arguments.has("members") && !arguments.json() {
-            print_members(&described, verbose);
-        } else if arguments.has("state") && !arguments.json() {
-            print_state(admin, &described, verbose).await?;
-        } else {
-            let committed = admin.list_group_offsets(&group, None).await.map_err(|error| executed(&error))?;
-            let ends = ends(admin, &committed.keys().cloned().collect()).await?;
-            match arguments.json() {
-                true => shown.push(group_json(&described, &committed, &ends)),
-                false => print_offsets(&described, &committed, &ends, verbose),
-            }
-        }
-    }
-    if arguments.json() && !arguments.has("topology") {
-        println!("{}", Value::Array(shown));
-    }
-    Ok(())
-}
-
-/// Whether there is something to show; a group that is not in order is announced.
-fn announce(group: &DescribedGroup) -> bool {
-    match group.group_state.as_str() {
-        "Dead" => {
-            println!("\nError: Streams group '{}' does not exist.", group.group_id);
-            return false;
-        }
-        "Empty" => eprintln!("\nStreams group '{}' has no active members.", group.group_id),
-        "NotReady" => eprintln!("\nStreams group '{}' is not ready.", group.group_id),
-        "Assigning" | "Reconciling" => {
-            eprintln!("\nWarning: Streams group '{}' is rebalancing.", group.group_id);
-        }
-        _ => {}
-    }
-    true
-}
-
-async fn print_state(admin: &Admin, group: &DescribedGroup, verbose: bool) -> Result<(), Failure> {
-    if !announce(group) {
-        return Ok(());
-    }
-    let broker = admin.client().coordinator(CoordinatorType::Group, &group.group_id).await?;
-    let place = coordinator(admin, broker, " ");
-    let (id, width) = (group.group_id.len().max(15), place.len().max(25));
-    let line = |cells: [&str; 6]| {
-        let epochs = if verbose { format!("{:<15} {:<25} ", cells[3], cells[4]) } else { String::new() };
-        print!("\n{:<id$} {:<width$} {:<15} {epochs}{}", cells[0], cells[1], cells[2], cells[5]);
-    };
-    line(["GROUP", "COORDINATOR (ID)", "STATE", "GROUP-EPOCH", "TARGET-ASSIGNMENT-EPOCH", "#MEMBERS"]);
-    line([
-        &group.group_id,
-        &place,
-        &group.group_state,
-        &group.group_epoch.to_string(),
-        &group.assignment_epoch.to_string(),
-        &group.members.len().to_string(),
-    ]);
-    println!();
-    Ok(())
-}
-
-fn tasks(label: &str, tasks: &[TaskIds]) -> Option<String> {
-    let one = |task: &TaskIds| {
-        let ids: Vec<_> = task.partitions.iter().map(ToString::to_string).collect();
-        format!("{}:[{}]", task.subtopology_id, ids.join(","))
-    };
-    (!tasks.is_empty()).then(|| format!("{label}: {}", tasks.iter().map(one).collect::<Vec<_>>().join(", ")))
-}
-
-fn assignment(member: &Member, verbose: bool) -> String {
-    let now = &member.assignment;
-    let target = &member.target_assignment;
-    let mut parts = vec![
-        tasks("ACTIVE", &now.active_tasks),
-        tasks("STANDBY", &now.standby_tasks),
-        tasks("WARMUP", &now.warmup_tasks),
-    ];
-    if verbose {
-        parts.push(tasks("TARGET-ACTIVE", &target.active_tasks));
-        parts.push(tasks("TARGET-STANDBY", &target.standby_tasks));
-        parts.push(tasks("TARGET-WARMUP", &target.warmup_tasks));
-    }
-    parts.into_iter().flatten().map(|part| part + ";").collect::<Vec<_>>().join(" ")
-}
-
-fn print_members(group: &DescribedGroup, verbose: bool) {
-    if !announce(group) || group.members.is_empty() {
-        return;
-    }
-    let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0).max(15);
-    let id = group.group_id.len().max(15);
-    let member = widest(&mut group.members.iter().map(|member| member.member_id.len()));
-    let process = widest(&mut group.members.iter().map(|member| member.process_id.len()));
-    let client = widest(&mut group.members.iter().map(|member| member.client_id.len()));
-    let line = |cells: [&str; 9]| {
-        let more = match verbose {
-            true => format!("{:<25} {:<15} {:<15} {:<15} ", cells[4], cells[5], cells[6], cells[7]),
-            false => String::new(),
-        };
-        print!(
-            "\n{:<id$} {:<member$} {:<process$} {:<client$} {more}{}",
-            cells[0], cells[1], cells[2], cells[3], cells[8]
-        );
-    };
-    line([
-        "GROUP",
-        "MEMBER",
-        "PROCESS",
-        "CLIENT-ID",
-        "TARGET-ASSIGNMENT-EPOCH",
-        "TOPOLOGY-EPOCH",
-        "MEMBER-PROTOCOL",
-        "MEMBER-EPOCH",
-        "ASSIGNMENTS",
-    ]);
-    for found in &group.members {
-        line([
-            &group.group_id,
-            &found.member_id,
-            &found.process_id,
-            &found.client_id,
-            &group.assignment_epoch.to_string(),
-            &found.topology_epoch.to_string(),
-            if found.is_classic { "classic" } else { "streams" },
-            &found.member_epoch.to_string(),
-            &assignment(found, verbose),
-        ]);
-    }
-    println!();
-}
-
-type Committed = BTreeMap<TopicPartition, CommittedOffset>;
-type Ends = BTreeMap<TopicPartition, i64>;
-
-fn print_offsets(group: &DescribedGroup, committed: &Committed, ends: &Ends, verbose: bool) {
-    if !announce(group) || committed.is_empty() {
-        return;
-    }
-    let id = group.group_id.len().max(15);
-    let topic = committed.keys().map(|partition| partition.topic.len()).max().unwrap_or(0).max(15);
-    let line = |cells: [&str; 7]| {
-        let more = match verbose {
-            true => format!("{:<15} {:<15} {:<15} ", cells[3], cells[4], cells[5]),
-            false => String::new(),
-        };
-        print!("\n{:<id$} {:<topic$} {:<10} {more}{}", cells[0], cells[1], cells[2], cells[6]);
-    };
-    line(["GROUP", "TOPIC", "PARTITION", "CURRENT-OFFSET", "LEADER-EPOCH", "LOG-END-OFFSET", "OFFSET-LAG"]);
-    let dash = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-    for (partition, found) in committed {
-        let end = ends.get(partition).copied();
-        line([
-            &group.group_id,
-            &partition.topic,
-            &partition.partition.to_string(),
-            &found.offset.to_string(),
-            &dash(Some(i64::from(found.leader_epoch)).filter(|epoch| *epoch >= 0)),
-            &dash(end),
-            &dash(end.map(|end| end - found.offset)),
-        ]);
-    }
-    println!();
-}
-
-fn group_json(group: &DescribedGroup, committed: &Committed, ends: &Ends) -> Value {
-    let offsets = committed.iter().map(|(partition, found)| {
-        let end = ends.get(partition);
-        json!({
-            "topic": &*partition.topic, "partition": partition.partition, "currentOffset": found.offset,
-            "logEndOffset": end, "lag": end.map(|end| end - found.offset),
-        })
-    });
-    let members = group.members.iter().map(|member| {
-        json!({
-            "member": member.member_id, "process": member.process_id, "clientId": member.client_id,
-            "epoch": member.member_epoch, "assignment": assignment(member, true),
-        })
-    });
-    json!({
-        "group": group.group_id, "state": group.group_state, "groupEpoch": group.group_epoch,
-        "assignmentEpoch": group.assignment_epoch, "offsets": offsets.collect::<Vec<_>>(),
-        "members": members.collect::<Vec<_>>(),
-    })
-}
-
-/// Prints what the application said of its topology, as `Topology#describe` gives it.
-fn print_topology(group: &DescribedGroup) -> Result<(), Failure> {
-    let Some(topology) = &group.topology_description else {
-        println!("No topology description is stored for streams group '{}'.", group.group_id);
-        return Err(Failure::Ended(1));
-    };
-    let list = |names: &[String]| names.join(", ");
-    println!("Topologies:");
-    for subtopology in &topology.subtopologies {
-        println!("   Sub-topology: {}", subtopology.subtopology_id);
-        for node in &subtopology.nodes {
-            match (node.source_topics.is_empty(), &node.sink_topic) {
-                (false, _) => {
-                    println!("    Source: {} (topics: [{}])", node.name, list(&node.source_topics));
-                }
-                (true, Some(topic)) => println!("    Sink: {} (topic: {topic})", node.name),
-                (true, None) => {
-                    println!("    Processor: {} (stores: [{}])", node.name, list(&node.stores));
-                }
-            }
-            if node.sink_topic.is_none() {
-                let next =
-                    if node.successors.is_empty() { "none".to_owned() } else { list(&node.successors) };
-                println!("      --> {next}");
-            }
-        }
-        println!();
-    }
-    Ok(())
-}
-
 async fn delete(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
     let known = find(admin, KIND, &[]).await?;
     let chosen = chosen(admin, arguments).await?;
@@ -404,75 +179,5 @@ async fn delete_topics(admin: &Admin, topics: &[String]) -> Result<(), Failure> 
             println!("\nError: Deletion of internal topic {topic} failed: {}", java_errors::message(&error));
         }
     }
-    Ok(())
-}
-
-async fn reset(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
-    let mut plans = BTreeMap::new();
-    for group in chosen(admin, arguments).await? {
-        let state = match admin.describe_streams_group(&group).await {
-            Ok(described) => described.group_state,
-            Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => "Dead".to_owned(),
-            Err(error) => return Err(executed(&error)),
-        };
-        if state != "Empty" && state != "Dead" {
-            println!(
-                "\nError: Assignments can only be reset if the group '{group}' is inactive, but the current state is \
-                 {state}."
-            );
-            plans.insert(group, BTreeMap::new());
-            continue;
-        }
-        let committed = admin.list_group_offsets(&group, None).await.map_err(|error| executed(&error))?;
-        let partitions = if arguments.has("all-input-topics") {
-            committed.keys().cloned().collect()
-        } else if arguments.has("input-topic") {
-            named_partitions(admin, &arguments.values("input-topic")).await?
-        } else if arguments.has("from-file") {
-            Vec::new()
-        } else {
-            return Err(Failure::usage(
-                "One of the reset scopes should be defined: --all-input-topics, --input-topic.",
-            ));
-        };
-        let Some(new) = plan(admin, arguments, &group, &partitions, &committed).await? else {
-            return Err(Failure::usage(
-                "Option '[reset-offsets]' requires one of its scenarios, such as --to-earliest",
-            ));
-        };
-        if arguments.has("execute") {
-            let offset = |offset: i64| CommittedOffset { offset, leader_epoch: -1, metadata: String::new() };
-            let offsets = new.iter().map(|(partition, to)| (partition.clone(), offset(*to))).collect();
-            for (_, result) in
-                admin.alter_group_offsets(&group, &offsets).await.map_err(|error| executed(&error))?
-            {
-                result.map_err(|error| executed(&error))?;
-            }
-            let internal = internal_topics(admin, &group).await?;
-            let named = arguments.values("delete-internal-topic");
-            let doomed: Vec<_> = internal
-                .into_iter()
-                .filter(|topic| {
-                    arguments.has("delete-all-internal-topics") || named.contains(&topic.as_str())
-                })
-                .collect();
-            if !doomed.is_empty() {
-                delete_topics(admin, &doomed).await?;
-            }
-        }
-        plans.insert(group, new);
-    }
-    if arguments.has("export") {
-        let is_single = arguments.values("group").len() == 1;
-        for (group, plan) in &plans {
-            for (partition, offset) in plan {
-                let group = if is_single { String::new() } else { format!("{group},") };
-                println!("{group}{},{},{offset}", partition.topic, partition.partition);
-            }
-        }
-        println!();
-        return Ok(());
-    }
-    print_plans(&plans);
     Ok(())
 }

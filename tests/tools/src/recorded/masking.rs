@@ -1,6 +1,10 @@
 //! What differs from run to run, made the same.
 
 use super::player::Answer;
+use super::scenario::Command;
+
+/// Where nothing listens.
+const NOBODY: &str = "127.0.0.1:1";
 
 /// The names of one run.
 pub struct Masks {
@@ -16,7 +20,8 @@ impl Masks {
 
     /// A scenario's text with this run's names.
     pub fn fill(&self, text: &str) -> String {
-        text.replace("{bootstrap}", &self.bootstrap).replace("{folder}", &self.files)
+        let text = text.replace("{bootstrap}", &self.bootstrap).replace("{folder}", &self.files);
+        text.replace("{nobody}", NOBODY)
     }
 
     fn hide(&self, text: &str) -> String {
@@ -26,14 +31,18 @@ impl Masks {
     }
 
     /// An answer in its recorded form: exit code, sorted lines of standard output, first line of standard error.
-    pub fn show(&self, answer: &Answer, words: &[String]) -> String {
+    pub fn show(&self, answer: &Answer, command: &Command) -> String {
         let mut text = format!("-- exit {}\n", answer.exit);
         // Help is told in words of our own, and where argparse shows its usage the message comes last.
-        let is_help = words.len() == 1 || words.iter().any(|word| word == "--help");
+        let is_help = command.words.len() == 1 || command.words.iter().any(|word| word == "--help");
         if is_help {
             return text;
         }
-        let mut lines: Vec<_> = self.hide(&answer.out).lines().map(masked_line).collect();
+        let masked = |line: &str| match command.masks_numbers {
+            true => without_numbers(&masked_line(line)),
+            false => masked_line(line),
+        };
+        let mut lines: Vec<_> = self.hide(&answer.out).lines().map(masked).collect();
         lines.retain(|line| !line.is_empty() && !line.starts_with("\tat "));
         lines.sort();
         for line in lines {
@@ -41,7 +50,7 @@ impl Masks {
             text.push('\n');
         }
         if let Some(line) = first_error(&self.hide(&answer.err)) {
-            text += &format!("-- err\n{}\n", masked_line(&line));
+            text += &format!("-- err\n{}\n", masked(&line));
         }
         text
     }
@@ -101,4 +110,19 @@ fn masked_word(word: &str) -> String {
     } else {
         word.to_owned()
     }
+}
+
+/// Each number, with a fraction or without, becomes an N.
+fn without_numbers(line: &str) -> String {
+    let mut masked = String::new();
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if !letter.is_ascii_digit() {
+            masked.push(letter);
+            continue;
+        }
+        masked.push('N');
+        while letters.next_if(|next| next.is_ascii_digit() || *next == '.').is_some() {}
+    }
+    masked.replace("TIME", "N")
 }

@@ -22,6 +22,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("topics", "TopicCommand"),
     ("console-producer", "ConsoleProducer"),
     ("console-consumer", "consumer.ConsoleConsumer"),
+    ("console-share-consumer", "consumer.ConsoleShareConsumer"),
     ("consumer-groups", "consumer.group.ConsumerGroupCommand"),
     ("share-groups", "consumer.group.ShareGroupCommand"),
     ("streams-groups", "streams.StreamsGroupCommand"),
@@ -30,6 +31,11 @@ const CLASSES: &[(&str, &str)] = &[
     ("delete-records", "DeleteRecordsCommand"),
     ("log-dirs", "LogDirsCommand"),
     ("producer-perf-test", "ProducerPerformance"),
+    ("consumer-perf-test", "ConsumerPerformance"),
+    ("share-consumer-perf-test", "ShareConsumerPerformance"),
+    ("e2e-latency", "EndToEndLatency"),
+    ("verifiable-producer", "VerifiableProducer"),
+    ("verifiable-consumer", "VerifiableConsumer"),
     ("broker-api-versions", "BrokerApiVersionsCommand"),
     ("cluster", "ClusterTool"),
     ("features", "FeatureCommand"),
@@ -43,7 +49,7 @@ const CLASSES: &[(&str, &str)] = &[
 ];
 
 /// Our binary beside the test programs, or `KLAMM_BINARY`.
-fn binary() -> Result<PathBuf> {
+pub fn our_binary() -> Result<PathBuf> {
     if let Some(path) = env::var_os("KLAMM_BINARY") {
         return Ok(PathBuf::from(path));
     }
@@ -51,11 +57,23 @@ fn binary() -> Result<PathBuf> {
     Ok(program.ancestors().nth(2).context("test programs lie in target/debug/deps")?.join("klamm"))
 }
 
+/// The class of Kafka's that does what one of our tools does.
+pub fn kafkas_class(tool: &str) -> Result<String> {
+    Ok(match tool {
+        "configs" => "kafka.admin.ConfigCommand".to_owned(),
+        "storage" => "kafka.tools.StorageTool".to_owned(),
+        tool => match CLASSES.iter().find(|(name, _)| *name == tool) {
+            Some((_, class)) => format!("{TOOLS}{class}"),
+            None => bail!("no class is known for {tool}"),
+        },
+    })
+}
+
 /// Runs one of our tools.
 pub fn our_tool(words: &[String], input: &str) -> Result<Answer> {
     let mut child = Command::new("timeout")
         .arg("60")
-        .arg(binary()?)
+        .arg(our_binary()?)
         .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -105,14 +123,7 @@ impl KafkasTools {
 
     pub fn run(&mut self, words: &[String], input: &str) -> Result<Answer> {
         let (tool, arguments) = words.split_first().context("an empty command line")?;
-        let class = match tool.as_str() {
-            "configs" => "kafka.admin.ConfigCommand".to_owned(),
-            "storage" => "kafka.tools.StorageTool".to_owned(),
-            tool => match CLASSES.iter().find(|(name, _)| *name == tool) {
-                Some((_, class)) => format!("{TOOLS}{class}"),
-                None => bail!("no class is known for {tool}"),
-            },
-        };
+        let class = kafkas_class(tool)?;
         let mut request = vec![class, input.replace('\n', "\u{1e}")];
         request.extend_from_slice(arguments);
         writeln!(self.stdin, "{}", request.join("\u{1f}"))?;

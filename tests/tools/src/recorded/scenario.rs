@@ -1,5 +1,5 @@
-//! Scenario files: `$` a command, `<` its input, `=` a file, `#` a comment, `~` why the next command's output differs (`~ !`: it is
-//! not compared at all).
+//! Scenario files: `$` a command, `<` its input, `=` a file, `#` a comment. Before a command: `~` why our tool's output differs from
+//! that of Kafka's, `^` why the two servers' answers differ (`~ !`, `^ !`: not compared at all), `%` why numbers are masked.
 
 use anyhow::{Context, Result, bail};
 
@@ -17,8 +17,12 @@ pub struct Command {
     pub words: Vec<String>,
     /// What it reads.
     pub input: String,
-    /// Why our output is another one, if it is meant to be.
+    /// Why our tool's output is another one, if it is meant to be.
     pub difference: Option<String>,
+    /// Why the two servers give the tool other answers, if they are meant to.
+    pub servers_differ: Option<String>,
+    /// Whether each run has numbers of its own.
+    pub masks_numbers: bool,
 }
 
 impl Step {
@@ -33,7 +37,7 @@ impl Step {
 /// Reads a scenario.
 pub fn parse(text: &str) -> Result<Vec<Step>> {
     let mut steps: Vec<Step> = Vec::new();
-    let mut difference = None;
+    let (mut difference, mut servers_differ, mut masks_numbers) = (None, None, false);
     for line in text.lines() {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("", _) | ("#", _) => {}
@@ -42,6 +46,8 @@ pub fn parse(text: &str) -> Result<Vec<Step>> {
                 steps.push(Step::File { name: name.to_owned(), content: unescaped(content) });
             }
             ("~", reason) => difference = Some(reason.to_owned()),
+            ("^", reason) => servers_differ = Some(reason.to_owned()),
+            ("%", _) => masks_numbers = true,
             ("<", input) => match steps.last_mut() {
                 Some(Step::Command(command)) => command.input = unescaped(input),
                 _ => bail!("no command takes this input: {line}"),
@@ -51,6 +57,8 @@ pub fn parse(text: &str) -> Result<Vec<Step>> {
                 words: words(rest),
                 input: String::new(),
                 difference: difference.take(),
+                servers_differ: servers_differ.take(),
+                masks_numbers: std::mem::take(&mut masks_numbers),
             })),
             _ => bail!("not understood: {line}"),
         }

@@ -1,27 +1,32 @@
 //! `klamm cat -C`.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, StdoutLock, Write, stdout};
 use std::time::Duration;
 
 use bytes::Bytes;
 use config::Properties;
-use klamm_client::admin::{IsolationLevel, OffsetSpec};
+use klamm_client::admin::IsolationLevel;
 use klamm_client::{Admin, Client, ClientConfig, TopicPartition};
 use regex::bytes::Regex;
 
 use crate::command_line::{Arguments, Failure};
-use crate::text::calendar::{now_ms, parse_date_time};
 use crate::tools::fetching::{Fetched, Fetcher};
 
 use super::format::Format;
+use super::offsets::{partitions, positions, range, stops};
 use super::unescaped;
 
-/// Where to begin.
-enum Begin {
-    Spec(OffsetSpec),
-    At(i64),
-    BeforeEnd(i64),
+/// What is shown of a record, and how.
+pub struct Printer {
+    format: Format,
+    filters: Filters,
+    null: &'static [u8],
+    limit: Option<u64>,
+    is_quiet: bool,
+    is_unbuffered: bool,
+    out: BufWriter<StdoutLock<'static>>,
+    count: u64,
 }
 
 /// Which records are wanted.
@@ -32,12 +37,76 @@ struct Filters {
     header_pattern: Option<(String, Regex)>,
 }
 
+impl Printer {
+    /// A printer as the command line asks for it.
+    pub fn new(arguments: &Arguments) -> Result<Self, Failure> {
+        Ok(Self {
+            format: Format::of(arguments)?,
+            filters: Filters::of(arguments)?,
+            null: if arguments.has("null") { b"NULL" } else { b"" },
+            limit: arguments.number::<u64>("count")?.filter(|limit| *limit > 0),
+            is_quiet: arguments.has("quiet"),
+            is_unbuffered: arguments.has("unbuffered"),
+            out: BufWriter::with_capacity(1 << 16, stdout().lock()),
+            count: 0,
+        })
+    }
+
+    /// Shows a record if it is wanted; says whether that was the last one to show.
+    pub fn show(&mut self, fetched: &Fetched, client: &Client) -> Result<bool, Failure> {
+        if !self.filters.allow(fetched) {
+            return Ok(false);
+        }
+        let broker = match self.format.is_json() {
+            true => client.metadata().leader(&fetched.topic_partition).map_or(-1, |(broker, _)| broker.id),
+            false => -1,
+        };
+        let partition = &fetched.topic_partition;
+        let shown = self.format.write(&mut self.out, fetched, self.null, broker);
+        shown.map_err(|error| {
+            let (topic, number, offset) = (&partition.topic, partition.partition, fetched.record.offset);
+            match self.out.flush() {
+                Ok(()) => Failure::refused(format!(
+                    "Failed to format message in {topic} [{number}] at offset {offset}: {error}: terminating"
+                )),
+                Err(error) => error.into(),
+            }
+        })?;
+        if self.is_unbuffered {
+            self.out.flush()?;
+        }
+        self.count += 1;
+        Ok(self.limit.is_some_and(|limit| self.count >= limit))
+    }
+
+    /// Everything shown is out.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        Ok(self.out.flush()?)
+    }
+
+    /// Tells that a partition has nothing more, or nothing more that is wanted.
+    pub fn tell_end(
+        &mut self,
+        what: &str,
+        partition: &TopicPartition,
+        offset: i64,
+        exits: bool,
+    ) -> Result<(), Failure> {
+        self.out.flush()?;
+        if !self.is_quiet {
+            let rest = if exits { ": exiting" } else { "" };
+            eprintln!(
+                "% Reached {what} topic {} [{}] at offset {offset}{rest}",
+                partition.topic, partition.partition
+            );
+        }
+        Ok(())
+    }
+}
+
 /// Reads until told to end.
 pub async fn run(arguments: &Arguments, properties: &Properties) -> Result<(), Failure> {
-    let format = format(arguments)?;
-    let filters = Filters::of(arguments)?;
-    let null: &[u8] = if arguments.has("null") { b"NULL" } else { b"" };
-    let limit: Option<u64> = arguments.number("count")?;
+    let mut printer = Printer::new(arguments)?;
     let admin = Admin::new(Client::unconnected(ClientConfig::from_properties(properties)?)?);
     let topic = arguments.required("topic")?.to_owned();
     let partitions = partitions(&admin, &topic, arguments.number("partition")?).await?;
@@ -48,56 +117,48 @@ pub async fn run(arguments: &Arguments, properties: &Properties) -> Result<(), F
         _ => IsolationLevel::ReadCommitted,
     };
     let positions = positions(&admin, &partitions, &begin, isolation).await?;
-    let mut fetcher = Fetcher::at(admin, isolation, positions);
-    let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
-    let mut count = 0;
+    let mut stops = stops(&admin, &partitions, end).await?;
+    let exits = arguments.has("exit");
+    let mut fetcher = Fetcher::at(admin.clone(), isolation, positions);
+    // At which offset the end of a partition was told.
+    let mut told: BTreeMap<TopicPartition, i64> = BTreeMap::new();
     loop {
-        if !fetcher.has_waiting() || arguments.has("unbuffered") {
-            out.flush()?;
+        if !fetcher.has_waiting() {
+            printer.flush()?;
         }
-        let patience = Duration::from_millis(200);
-        let Some(fetched) = fetcher.next(Some(patience)).await? else {
-            if arguments.has("exit") && fetcher.is_at_end() {
-                break;
+        let fetched = fetcher.next(Some(Duration::from_millis(200))).await?;
+        if let Some(fetched) = &fetched {
+            let partition = &fetched.topic_partition;
+            if stops.get(partition).is_some_and(|stop| fetched.record.offset >= *stop) {
+                stops.remove(partition);
+                fetcher.leave(partition);
+                told.remove(partition);
+                let is_last = fetcher.is_idle() || (exits && is_read(&fetcher, &told));
+                printer.tell_end("stop timestamp for", partition, fetched.record.offset, is_last)?;
+                if is_last {
+                    return Ok(());
+                }
+            } else if printer.show(fetched, admin.client())? {
+                return printer.flush();
             }
-            continue;
-        };
-        let is_past_end = end.is_some_and(|end| fetched.record.timestamp >= end);
-        if is_past_end {
-            if fetcher.is_at_end() {
-                break;
-            }
-            continue;
         }
-        if !filters.allow(&fetched) {
-            if arguments.has("exit") && fetcher.is_at_end() {
-                break;
+        if !fetcher.has_waiting() {
+            for (partition, offset) in fetcher.ended() {
+                if told.insert(partition.clone(), offset) != Some(offset) {
+                    let is_last = exits && is_read(&fetcher, &told);
+                    printer.tell_end("end of", &partition, offset, is_last)?;
+                }
             }
-            continue;
-        }
-        format.write(&mut out, &fetched, null)?;
-        count += 1;
-        let is_done = limit.is_some_and(|limit| count >= limit);
-        if is_done || (arguments.has("exit") && fetcher.is_at_end()) {
-            break;
+            if exits && is_read(&fetcher, &told) {
+                return printer.flush();
+            }
         }
     }
-    out.flush()?;
-    Ok(())
 }
 
-fn format(arguments: &Arguments) -> Result<Format, Failure> {
-    if arguments.has("json") {
-        return Ok(Format::Json);
-    }
-    if let Some(text) = arguments.value("format")? {
-        return Format::parse(text);
-    }
-    let delimiter = arguments.value("delimiter")?.unwrap_or("\\n").replace('%', "%%");
-    match arguments.value("key-delimiter")? {
-        Some(key) => Format::parse(&format!("%k{}%s{delimiter}", key.replace('%', "%%"))),
-        None => Format::parse(&format!("%s{delimiter}")),
-    }
+/// Whether the end of every partition was reached and told.
+fn is_read(fetcher: &Fetcher, told: &BTreeMap<TopicPartition, i64>) -> bool {
+    fetcher.is_at_end() && fetcher.ended().iter().all(|(partition, _)| told.contains_key(partition))
 }
 
 impl Filters {
@@ -133,114 +194,4 @@ impl Filters {
                 named.into_iter().any(|header| matches(pattern, &header.value))
             })
     }
-}
-
-/// The partitions of a topic, or the one that is asked for.
-pub async fn partitions(
-    admin: &Admin,
-    topic: &str,
-    partition: Option<i32>,
-) -> Result<Vec<TopicPartition>, Failure> {
-    if let Some(partition) = partition.filter(|partition| *partition >= 0) {
-        return Ok(vec![TopicPartition::new(topic, partition)]);
-    }
-    let mut partitions = Vec::new();
-    for (name, described) in admin.describe_topics(&[topic.to_owned()], 2000).await? {
-        let found = described?.partitions.into_iter();
-        partitions.extend(found.map(|found| TopicPartition::new(name.as_str(), found.partition)));
-    }
-    Ok(partitions)
-}
-
-/// Where to begin, and the timestamp to end before.
-fn range(arguments: &Arguments) -> Result<(Begin, Option<i64>), Failure> {
-    let (mut begin, mut end) = (Begin::Spec(OffsetSpec::Earliest), None);
-    for text in arguments.values("offset") {
-        let invalid = || {
-            Failure::refused(format!(
-                "{text} is no offset: try beginning, end, 42, -100, s@TIMESTAMP, e@TIMESTAMP, @-1h or @2026-01-31T12:00:00"
-            ))
-        };
-        begin = match text {
-            "beginning" | "start" | "stored" => Begin::Spec(OffsetSpec::Earliest),
-            "end" => Begin::Spec(OffsetSpec::Latest),
-            text if text.starts_with("e@") => {
-                end = Some(moment(&text[2..]).ok_or_else(invalid)?);
-                continue;
-            }
-            text if text.starts_with("s@") || text.starts_with('@') => {
-                let moment = moment(text.trim_start_matches('s').trim_start_matches('@'));
-                Begin::Spec(OffsetSpec::ForTimestamp(moment.ok_or_else(invalid)?))
-            }
-            text => match text.parse::<i64>().map_err(|_| invalid())? {
-                number if number < 0 => Begin::BeforeEnd(-number),
-                number => Begin::At(number),
-            },
-        };
-    }
-    Ok((begin, end))
-}
-
-/// Milliseconds since 1970, a date and time, or how long ago: `-1h`, `-30m`, `-2d`.
-pub fn moment(text: &str) -> Option<i64> {
-    if let Ok(timestamp) = text.parse::<i64>()
-        && timestamp >= 0
-    {
-        return Some(timestamp);
-    }
-    if let Some(ago) = text.strip_prefix('-') {
-        let unit = ago.chars().last()?;
-        let factor = match unit {
-            's' => 1000,
-            'm' => 60_000,
-            'h' => 3_600_000,
-            'd' => 86_400_000,
-            _ => return None,
-        };
-        return Some(now_ms() - ago[..ago.len() - 1].parse::<i64>().ok()? * factor);
-    }
-    if text == "now" {
-        return Some(now_ms());
-    }
-    parse_date_time(text).or_else(|| parse_date_time(&format!("{text}T00:00:00")))
-}
-
-async fn positions(
-    admin: &Admin,
-    partitions: &[TopicPartition],
-    begin: &Begin,
-    isolation: IsolationLevel,
-) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
-    let listed = async |spec: OffsetSpec| -> Result<BTreeMap<TopicPartition, i64>, Failure> {
-        let wanted: Vec<_> = partitions.iter().map(|partition| (partition.clone(), spec)).collect();
-        let mut found = BTreeMap::new();
-        for (partition, listed) in admin.list_offsets(&wanted, isolation).await? {
-            found.insert(partition, listed?.offset);
-        }
-        Ok(found)
-    };
-    Ok(match begin {
-        Begin::At(offset) => partitions.iter().map(|partition| (partition.clone(), *offset)).collect(),
-        Begin::Spec(spec) => {
-            let mut found = listed(*spec).await?;
-            if found.values().any(|offset| *offset < 0) {
-                let ends = listed(OffsetSpec::Latest).await?;
-                for (partition, offset) in &mut found {
-                    if *offset < 0 {
-                        *offset = ends.get(partition).copied().unwrap_or(0);
-                    }
-                }
-            }
-            found
-        }
-        Begin::BeforeEnd(count) => {
-            let first = listed(OffsetSpec::Earliest).await?;
-            let ends = listed(OffsetSpec::Latest).await?;
-            let back = |(partition, end): (TopicPartition, i64)| {
-                let floor = first.get(&partition).copied().unwrap_or(0);
-                (partition, (end - count).max(floor))
-            };
-            ends.into_iter().map(back).collect()
-        }
-    })
 }

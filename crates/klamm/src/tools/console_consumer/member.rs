@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use klamm_client::{Client, Consumer, ConsumerConfig, ConsumerRecord};
-use records::{Record, TimestampType};
+use records::Record;
 
 use crate::command_line::Failure;
 use crate::tools::fetching::Fetched;
@@ -56,7 +56,8 @@ impl Member {
     }
 }
 
-fn fetched(record: ConsumerRecord) -> Fetched {
+/// The client's record as formatters take it.
+pub fn fetched(record: ConsumerRecord) -> Fetched {
     Fetched {
         topic_partition: record.topic_partition,
         record: Record {
@@ -67,7 +68,7 @@ fn fetched(record: ConsumerRecord) -> Fetched {
             value: record.value,
             headers: record.headers,
         },
-        timestamp_type: TimestampType::CreateTime,
+        timestamp_type: record.timestamp_type,
         delivery_count: record.delivery_count,
     }
 }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use klamm_client::admin::CommittedOffset;
 use klamm_client::{Admin, ErrorCode};
 use serde_json::{Value, json};
 
 use crate::command_line::{Arguments, Failure};
 
 use super::super::java_errors;
-use super::super::offset_plans::{Plan, named_partitions, plan};
+use super::super::offset_plans::{Plan, commit, may_reset, named_partitions, plan};
 use super::{chosen, executed, options};
 
 /// Prints the new offsets, and makes them where `--execute` says so.
@@ -21,11 +20,7 @@ pub async fn run(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
             Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => "Empty".to_owned(),
             Err(error) => return Err(executed(&error)),
         };
-        if state != "Empty" && state != "Dead" {
-            println!(
-                "\nError: Assignments can only be reset if the group '{group}' is inactive, but the current state is \
-                 {state}."
-            );
+        if !may_reset(&group, &state) {
             plans.insert(group, Plan::new());
             continue;
         }
@@ -40,18 +35,22 @@ pub async fn run(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
         });
         println!("{}", Value::Array(rows.collect()));
     } else if arguments.has("export") {
-        let is_single = arguments.values("group").len() == 1;
-        for (group, plan) in &plans {
-            for (partition, offset) in plan {
-                let group = if is_single { String::new() } else { format!("{group},") };
-                println!("{group}{},{},{offset}", partition.topic, partition.partition);
-            }
-        }
-        println!();
+        print_export(&plans, arguments.values("group").len() == 1);
     } else {
         print_plans(&plans);
     }
     Ok(())
+}
+
+/// New offsets as lines of CSV; the group is left out where there is but one.
+pub fn print_export(plans: &BTreeMap<String, Plan>, is_single: bool) {
+    for (group, plan) in plans {
+        for (partition, offset) in plan {
+            let group = if is_single { String::new() } else { format!("{group},") };
+            println!("{group}{},{},{offset}", partition.topic, partition.partition);
+        }
+    }
+    println!();
 }
 
 /// The table of new offsets.
@@ -94,9 +93,7 @@ async fn reset(admin: &Admin, arguments: &Arguments, group: &str) -> Result<Plan
         )));
     };
     if arguments.has("execute") && !new.is_empty() {
-        let offset = |offset: i64| CommittedOffset { offset, leader_epoch: -1, metadata: String::new() };
-        let offsets = new.iter().map(|(partition, to)| (partition.clone(), offset(*to))).collect();
-        let results = admin.alter_group_offsets(group, &offsets).await.map_err(|error| executed(&error))?;
+        let results = commit(admin, group, &new).await.map_err(|error| executed(&error))?;
         for (partition, result) in results {
             result.map_err(|error| {
                 Failure::refused(format!(
