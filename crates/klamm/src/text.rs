@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, stdout};
 
+use serde_json::{Map, Value, json};
+
 pub mod calendar;
 pub mod progress;
 
@@ -37,6 +39,18 @@ pub fn java_fixed(number: f64, digits: usize) -> String {
     }
     let bump = 10f64.powi(-(i32::try_from(digits).unwrap_or(0) + 2)) * number.signum();
     format!("{:.digits$}", number + bump)
+}
+
+/// Prints cells parted by commas, or with their headings as an object of JSON.
+pub fn print_row(is_json: bool, headings: &str, line: &str) {
+    if !is_json {
+        println!("{line}");
+        return;
+    }
+    let cell = |cell: &str| cell.parse::<f64>().map_or_else(|_| json!(cell), |number| json!(number));
+    let pairs = headings.split(", ").zip(line.split(", "));
+    let row: Map<String, Value> = pairs.map(|(heading, text)| (heading.to_owned(), cell(text))).collect();
+    println!("{}", Value::Object(row));
 }
 
 /// Whether standard output is a person's terminal that wants colours.

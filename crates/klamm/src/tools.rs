@@ -17,6 +17,7 @@ mod e2e_latency;
 mod features;
 mod features_tool;
 mod fetching;
+mod first_call;
 mod formatters;
 mod get_offsets;
 mod groups;
@@ -210,9 +211,16 @@ fn run(tool: &'static Tool, words: &[String]) -> u8 {
         println!("{KAFKA_VERSION}");
         return 0;
     }
+    first_call::remember(&arguments);
     match (tool.run)(&arguments) {
         Ok(()) => 0,
-        Err(failure) => tell(tool, arguments.verb, &failure),
+        Err(failure) => {
+            let code = tell(tool, arguments.verb, &failure);
+            if let Some(hint) = first_call::take_hint() {
+                eprintln!("hint: {hint}");
+            }
+            code
+        }
     }
 }
 

@@ -129,7 +129,7 @@ const CONSUMING: &[&str] = &[
     "-t one -eq -C -K:",
     "-t one -eq -C -K: -Z",
     "-t one -eq -C -K: -O",
-    "-t one -eqC -D '\\x00'",
+    "-t one -eqC -D '\\x01'",
     "-t one -eq -C -D '; '",
     "-t one -eqC -c2",
     "-t one -eqC -c0",

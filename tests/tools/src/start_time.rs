@@ -81,7 +81,8 @@ fn tools_start_call_and_end_at_once() -> Result<()> {
         let mut times = Vec::new();
         for _ in 0..rounds {
             let (time, succeeded) = once(Command::new(our_binary()?).args(&words))?;
-            ensure!(succeeded, "{line} fails");
+            // Without an authorizer the answer about ACLs is a refusal.
+            ensure!(succeeded || words[0] == "acls", "{line} fails");
             times.push(time);
         }
         let mut java_times = Vec::new();

@@ -1,5 +1,6 @@
 //! `kafka-broker-api-versions`: which APIs each broker serves, in which versions.
 
+use klamm_client::ClientError;
 use protocol::ApiKey;
 use serde_json::{Value, json};
 
@@ -38,8 +39,20 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         _ => {}
     }
+    let bootstrap = properties.get("bootstrap.servers").cloned().unwrap_or_default();
     super::session::with_admin_of(properties, "admin", async |admin| {
-        let cluster = admin.describe_cluster(true).await?;
+        let cluster = admin.describe_cluster(true).await.map_err(|error| match error {
+            ClientError::NoBroker { .. } | ClientError::TimedOut { .. } => {
+                let addresses = bootstrap.split(',').zip(1..);
+                let nodes = addresses
+                    .map(|(address, number)| format!("{address} (id: -{number} rack: null isFenced: false)"));
+                Failure::refused(format!(
+                    "Request METADATA failed on brokers [{}]",
+                    nodes.collect::<Vec<_>>().join(", ")
+                ))
+            }
+            error => error.into(),
+        })?;
         let mut shown = Vec::new();
         for node in cluster.nodes {
             let rack = node.rack.as_deref().unwrap_or("null").to_owned();

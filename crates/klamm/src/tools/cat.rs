@@ -121,9 +121,11 @@ fn properties(arguments: &Arguments) -> Result<Properties, Failure> {
         given.extend(super::session::read_properties(path)?);
     }
     for pair in arguments.values("set") {
-        let (name, value) = pair
-            .split_once('=')
-            .ok_or_else(|| Failure::bare(format!("% Expected -X property=value, not {pair}")))?;
+        let (name, value) = pair.split_once('=').ok_or_else(|| {
+            Failure::bare(format!(
+                "% Expected -X property=value, not {pair}, use -X list to display available properties"
+            ))
+        })?;
         given.insert(name.to_owned(), value.to_owned());
     }
     let mut properties = Properties::new();

@@ -36,7 +36,11 @@ pub const TOOL: Tool = Tool {
         text("metrics", "m1,m2", "Prefixes of the metrics' names; empty for none."),
     ]],
     verbs: &[],
-    refusals: Refusals { prefix: "", on_stdout: false, option_prefix: Some("") },
+    refusals: Refusals {
+        prefix: "Error while executing client metrics command : ",
+        on_stdout: true,
+        option_prefix: Some(""),
+    },
     run,
 };
 

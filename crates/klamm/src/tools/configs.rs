@@ -72,10 +72,16 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     });
     outcome.map_err(|failure| match failure {
-        Failure::Refused(message) if message.starts_with("java.util.concurrent.") => Failure::bare(format!(
-            "Error while executing config command with args '{}'\n{message}",
-            arguments.line.join(" ")
-        )),
+        Failure::Refused(message)
+            if message.starts_with("java.util.concurrent.")
+                || message.starts_with("Failed to create")
+                || message.starts_with("Timed out") =>
+        {
+            Failure::bare(format!(
+                "Error while executing config command with args '{}'\n{message}",
+                arguments.line.join(" ")
+            ))
+        }
         other => other,
     })
 }

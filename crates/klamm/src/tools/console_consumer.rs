@@ -248,6 +248,9 @@ pub fn group(arguments: &Arguments, properties: &Properties, file: &str) -> Resu
 
 /// What `--formatter` and its properties ask for.
 pub fn formatter(arguments: &Arguments) -> Result<Formatter, Failure> {
+    if arguments.json() {
+        return Ok(Formatter::Json);
+    }
     let mut properties = match arguments.value("formatter-config")? {
         Some(path) => read_properties(path)?,
         None => Properties::new(),

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use crate::command_line::{Arguments, Failure};
 
 use super::groups::capitalized;
-use super::java_errors;
 use super::offset_plans::parse_topics;
 use super::session::with_admin;
+use super::{first_call, java_errors};
 
 pub use describe::{announce, coordinator, ends};
 pub use options::{RESETS, TOOL, check_scenarios, named};
@@ -78,7 +78,14 @@ async fn consumer_groups(
     states: &[String],
     types: &[String],
 ) -> Result<Vec<ListedGroup>, Failure> {
-    let mut groups = admin.list_groups(states, types).await.map_err(|error| executed(&error))?;
+    let groups = admin.list_groups(states, types).await;
+    let mut groups = groups.map_err(|error| match first_call::name() {
+        first_call::LIST_GROUPS => Failure::refused(format!(
+            "java.util.concurrent.ExecutionException: {}",
+            java_errors::full(&error)
+        )),
+        _ => executed(&error),
+    })?;
     groups.retain(|group| {
         let kind = group.group_type.to_ascii_lowercase();
         kind == "consumer"

@@ -7,7 +7,7 @@ use klamm_client::{Admin, Client, ClientConfig, TopicPartition};
 
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, long, text};
 use crate::text::calendar::{Moment, now_ms};
-use crate::text::java_fixed;
+use crate::text::{java_fixed, print_row};
 
 use super::console_producer::pairs;
 use super::fetching::Fetcher;
@@ -79,13 +79,16 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = ClientConfig::from_properties(&properties)?;
     let pattern = arguments.value("date-format")?.unwrap_or("yyyy-MM-dd HH:mm:ss:SSS");
     let detailed = arguments.has("show-detailed-stats");
-    if !arguments.has("hide-header") {
-        let first = if detailed { "time, threadId" } else { "start.time, end.time" };
-        println!(
-            "{first}, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, fetch.time.ms, \
-             fetch.MB.sec, fetch.nMsg.sec"
-        );
+    let first = if detailed { "time, threadId" } else { "start.time, end.time" };
+    let headings = format!(
+        "{first}, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, fetch.time.ms, \
+         fetch.MB.sec, fetch.nMsg.sec"
+    );
+    let is_json = arguments.json();
+    if !arguments.has("hide-header") && !is_json {
+        println!("{headings}");
     }
+    let show = move |line: &str| print_row(is_json, &headings, line);
     on_this_thread(async move {
         let (started, started_ms) = (Instant::now(), now_ms());
         let admin = Admin::new(Client::unconnected(config)?);
@@ -107,12 +110,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
             bar.advance(progress.count);
             if detailed && reported.0.elapsed() >= interval {
-                print_window(&progress, &reported, pattern);
+                show(&window(&progress, &reported, pattern));
                 reported = (Instant::now(), progress.bytes, progress.count);
             }
         }
         drop(bar);
-        if progress.count < wanted {
+        if progress.count < wanted && !is_json {
             println!(
                 "WARNING: Exiting before consuming the expected number of messages: timeout ({} ms) exceeded. You can use \
                  the --timeout option to increase the timeout.",
@@ -120,7 +123,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             );
         }
         if !detailed {
-            print_total(&progress, pattern);
+            show(&total(&progress, pattern));
         }
         Ok(())
     })
@@ -152,11 +155,11 @@ fn rate(amount: f64, milliseconds: u128) -> String {
     java_fixed(amount * 1000.0 / (milliseconds.max(1) as f64), 4)
 }
 
-fn print_total(progress: &Progress, pattern: &str) {
+fn total(progress: &Progress, pattern: &str) -> String {
     let elapsed = progress.started.elapsed().as_millis();
     let megabytes = progress.bytes as f64 / 1_048_576.0;
     let fetching = elapsed.saturating_sub(progress.join_ms);
-    println!(
+    format!(
         "{}, {}, {}, {}, {}, {}, {}, {fetching}, {}, {}",
         Moment::of_local(progress.started_ms).format(pattern),
         Moment::of_local(now_ms()).format(pattern),
@@ -167,14 +170,14 @@ fn print_total(progress: &Progress, pattern: &str) {
         progress.join_ms,
         rate(megabytes, fetching),
         rate(progress.count as f64, fetching)
-    );
+    )
 }
 
-fn print_window(progress: &Progress, reported: &(Instant, u64, u64), pattern: &str) {
+fn window(progress: &Progress, reported: &(Instant, u64, u64), pattern: &str) -> String {
     let elapsed = reported.0.elapsed().as_millis();
     let megabytes = (progress.bytes - reported.1) as f64 / 1_048_576.0;
     let count = (progress.count - reported.2) as f64;
-    println!(
+    format!(
         "{}, 0, {}, {}, {}, {}, 0, {elapsed}, {}, {}",
         Moment::of_local(now_ms()).format(pattern),
         java_fixed(progress.bytes as f64 / 1_048_576.0, 4),
@@ -183,5 +186,5 @@ fn print_window(progress: &Progress, reported: &(Instant, u64, u64), pattern: &s
         rate(count, elapsed),
         rate(megabytes, elapsed),
         rate(count, elapsed)
-    );
+    )
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use klamm_client::admin::{IsolationLevel, NewTopic, OffsetSpec};
 use klamm_client::{Admin, Client, Producer, ProducerConfig, ProducerRecord, TopicPartition};
 use rand::RngExt;
+use serde_json::json;
 
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, integer, text};
 use crate::text::{java_double, java_fixed};
@@ -48,10 +49,12 @@ struct Plan {
     headers: usize,
     header_key: usize,
     header: usize,
+    is_json: bool,
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let plan = if arguments.words.is_empty() { named(arguments)? } else { positional(&arguments.words)? };
+    let mut plan = if arguments.words.is_empty() { named(arguments)? } else { positional(&arguments.words)? };
+    plan.is_json = arguments.json();
     on_this_thread(measure(plan))
 }
 
@@ -85,6 +88,7 @@ fn named(arguments: &Arguments) -> Result<Plan, Failure> {
         headers: number("num-headers")?,
         header_key: number("record-header-key-size")?,
         header: number("record-header-size")?,
+        is_json: false,
     })
 }
 
@@ -127,6 +131,7 @@ fn positional(words: &[String]) -> Result<Plan, Failure> {
         headers: 0,
         header_key: 0,
         header: 0,
+        is_json: false,
     })
 }
 
@@ -188,7 +193,7 @@ async fn measure(mut plan: Plan) -> Result<(), Failure> {
         if found.record.value.as_ref() != Some(&value) {
             return Err(Failure::bare("The message value read did not match the message value sent"));
         }
-        if index % 1000 == 0 {
+        if index % 1000 == 0 && !plan.is_json {
             println!("{index}\t{}", java_double(elapsed.as_nanos() as f64 / 1e6));
         }
         total += elapsed.as_nanos() as f64;
@@ -196,8 +201,17 @@ async fn measure(mut plan: Plan) -> Result<(), Failure> {
     }
     producer.close(Duration::from_secs(10)).await;
     latencies.sort_unstable();
-    println!("Avg latency: {} ms", java_fixed(total / plan.count as f64 / 1e6, 4));
-    let at = |part: f64| latencies[((latencies.len() as f64 * part) as usize).min(latencies.len() - 1)];
+    let at = |part: f64| {
+        let index = ((latencies.len() as f64 * part) as usize).min(latencies.len().saturating_sub(1));
+        latencies.get(index).copied().unwrap_or(0)
+    };
+    let average = total / plan.count as f64 / 1e6;
+    if plan.is_json {
+        let latency = json!({ "average": average, "p50": at(0.5), "p99": at(0.99), "p999": at(0.999) });
+        println!("{}", json!({ "records": plan.count, "latencyMs": latency }));
+        return Ok(());
+    }
+    println!("Avg latency: {} ms", java_fixed(average, 4));
     println!("Percentiles: 50th = {}, 99th = {}, 99.9th = {}", at(0.5), at(0.99), at(0.999));
     Ok(())
 }

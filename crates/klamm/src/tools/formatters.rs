@@ -23,6 +23,8 @@ pub enum Formatter {
     Logging(Box<Layout>),
     /// Nothing.
     NoOp,
+    /// A line of JSON for each record.
+    Json,
     /// A coordinator's records of these types, as JSON.
     Coordinator(Coordinator, &'static [i16]),
 }
@@ -164,6 +166,7 @@ impl Formatter {
                 layout.write(out, fetched)
             }
             Self::NoOp => Ok(()),
+            Self::Json => Ok(writeln!(out, "{}", to_json(fetched))?),
             Self::Coordinator(coordinator, kinds) => {
                 write_coordinator_record(out, *coordinator, kinds, fetched)
             }
@@ -176,6 +179,23 @@ fn timestamp_name(fetched: &Fetched) -> &'static str {
         TimestampType::CreateTime => "CreateTime",
         TimestampType::LogAppendTime => "LogAppendTime",
     }
+}
+
+/// The whole record; bytes that are no text lose what is none.
+fn to_json(fetched: &Fetched) -> Value {
+    let record = &fetched.record;
+    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+    let header = |header: &records::RecordHeader| json!({ "key": text(&header.key), "value": header.value.as_ref().map(text) });
+    let mut line = json!({
+        "topic": &*fetched.topic_partition.topic, "partition": fetched.topic_partition.partition,
+        "offset": record.offset, "timestampType": timestamp_name(fetched), "timestamp": record.timestamp,
+        "headers": record.headers.iter().map(header).collect::<Vec<_>>(),
+        "key": record.key.as_ref().map(text), "value": record.value.as_ref().map(text),
+    });
+    if let (Some(count), Some(fields)) = (fetched.delivery_count, line.as_object_mut()) {
+        fields.insert("deliveryCount".to_owned(), json!(count));
+    }
+    line
 }
 
 /// Records of other types, and those that cannot be read, are passed over.

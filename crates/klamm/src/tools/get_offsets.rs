@@ -88,9 +88,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     properties.insert("bootstrap.servers".to_owned(), bootstrap.to_owned());
     let excludes_internal = arguments.has("exclude-internal-topics");
     super::session::with_admin_of(properties, "GetOffsetShell", async |admin| {
-        let names: Vec<String> = admin
-            .list_topics()
-            .await?
+        let listed = admin.list_topics().await;
+        let names: Vec<String> = listed
+            .map_err(|error| Failure::refused(super::java_errors::full(&error)))?
             .into_iter()
             .map(|topic| topic.name)
             .filter(|name| !(excludes_internal && INTERNAL.contains(&name.as_str())))

@@ -23,7 +23,11 @@ pub const TOOL: Tool = Tool {
         flag("streams", "Only streams groups."),
     ]],
     verbs: &[],
-    refusals: Refusals { prefix: "", on_stdout: false, option_prefix: Some("") },
+    refusals: Refusals {
+        prefix: "Error while executing groups command : ",
+        on_stdout: true,
+        option_prefix: Some(""),
+    },
     run,
 };
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::command_line::{Arguments, Failure};
 
 use super::consumer_groups::named;
-use super::java_errors;
+use super::{first_call, java_errors};
 
 /// What a tool says of a call that failed.
 pub fn executed(error: &ClientError) -> Failure {
@@ -15,7 +15,14 @@ pub fn executed(error: &ClientError) -> Failure {
 
 /// The groups of a kind that are in one of these states, or in any, each with its state.
 pub async fn find(admin: &Admin, kind: &str, states: &[String]) -> Result<Vec<(String, String)>, Failure> {
-    let groups = admin.list_groups(states, &[kind.to_owned()]).await.map_err(|error| executed(&error))?;
+    let groups = admin.list_groups(states, &[kind.to_owned()]).await;
+    let groups = groups.map_err(|error| match first_call::name() {
+        first_call::LIST_GROUPS => Failure::refused(format!(
+            "java.util.concurrent.ExecutionException: {}",
+            java_errors::full(&error)
+        )),
+        _ => executed(&error),
+    })?;
     let of_kind = groups.into_iter().filter(|group| group.group_type.eq_ignore_ascii_case(kind));
     Ok(of_kind.map(|group| (group.group_id, group.group_state)).collect())
 }

@@ -3,6 +3,8 @@
 use klamm_client::{ClientError, ErrorCode};
 use protocol::ApiKey;
 
+use super::first_call;
+
 const PACKAGE: &str = "org.apache.kafka.common.errors.";
 
 /// Codes whose exception is not called like them.
@@ -62,7 +64,10 @@ fn simple_class(code: ErrorCode) -> String {
 /// `getClass().getName()`.
 pub fn class(error: &ClientError) -> String {
     match error {
-        ClientError::TimedOut { .. } | ClientError::NoBroker { .. } => format!("{PACKAGE}TimeoutException"),
+        ClientError::TimedOut { .. } | ClientError::NoBroker { .. } => match first_call::name() {
+            first_call::LIST_GROUPS => "org.apache.kafka.common.KafkaException".to_owned(),
+            _ => format!("{PACKAGE}TimeoutException"),
+        },
         ClientError::Connect { .. } | ClientError::Disconnected { .. } => {
             format!("{PACKAGE}DisconnectException")
         }
@@ -86,10 +91,16 @@ pub fn message(error: &ClientError) -> String {
             format!("The node does not support {}", screaming(*api))
         }
         ClientError::Config { setting, .. } if setting == "bootstrap.servers" => {
-            format!("Failed to create new KafkaAdminClient\nhint: {error}")
+            first_call::hint(error.to_string());
+            "Failed to create new KafkaAdminClient".to_owned()
         }
         ClientError::NoBroker { .. } | ClientError::TimedOut { .. } => {
-            format!("Timed out waiting for a node assignment.\nhint: {error}")
+            first_call::hint(error.to_string());
+            match first_call::name() {
+                first_call::LIST_GROUPS => "Failed to find brokers to send ListGroups".to_owned(),
+                "" => "Timed out waiting for a node assignment.".to_owned(),
+                call => format!("Timed out waiting for a node assignment. Call: {call}"),
+            }
         }
         error => error.to_string(),
     }

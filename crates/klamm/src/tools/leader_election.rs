@@ -1,8 +1,8 @@
 //! `kafka-leader-election`: has leaders elected.
 
 use klamm_client::admin::ElectionType;
-use klamm_client::{ErrorCode, TopicPartition};
-use serde_json::Value;
+use klamm_client::{ClientError, ErrorCode, TopicPartition};
+use serde_json::{Value, json};
 
 use crate::command_line::{Arguments, Failure, Grammar, Refusals, Tool, flag, integer, text};
 
@@ -67,8 +67,17 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         properties.extend(super::session::read_properties(path)?);
     }
     super::session::with_admin_of(properties, "adminclient-1", async |admin| {
-        let results = admin.elect_leaders(election, partitions.as_deref()).await?;
-        report(election, results)
+        let results = admin.elect_leaders(election, partitions.as_deref()).await;
+        if let Err(ClientError::NoBroker { .. } | ClientError::TimedOut { .. }) = &results {
+            println!("Timeout waiting for election results");
+        }
+        let results = results.map_err(|error| match error {
+            ClientError::NoBroker { .. } | ClientError::TimedOut { .. } => {
+                Failure::refused("Timeout waiting for election results")
+            }
+            error => error.into(),
+        })?;
+        report(arguments, election, results)
     })
 }
 
@@ -96,10 +105,23 @@ fn partitions(arguments: &Arguments) -> Result<Option<Vec<TopicPartition>>, Fail
 }
 
 fn report(
+    arguments: &Arguments,
     election: ElectionType,
     results: Vec<(TopicPartition, Result<(), klamm_client::ClientError>)>,
 ) -> Result<(), Failure> {
     let kind = if election == ElectionType::Preferred { "PREFERRED" } else { "UNCLEAN" };
+    if arguments.json() {
+        let row = |(partition, result): &(TopicPartition, Result<(), klamm_client::ClientError>)| {
+            let error =
+                result.as_ref().err().filter(|error| error.code() != Some(ErrorCode::ElectionNotNeeded));
+            json!({
+                "topic": &*partition.topic, "partition": partition.partition, "elected": result.is_ok(),
+                "error": error.map(java_errors::full),
+            })
+        };
+        println!("{}", Value::Array(results.iter().map(row).collect()));
+    }
+    let is_quiet = arguments.json();
     let (mut done, mut needless, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for (partition, result) in results {
         match result {
@@ -110,13 +132,13 @@ fn report(
             Err(error) => failed.push((partition, error)),
         }
     }
-    if !done.is_empty() {
+    if !done.is_empty() && !is_quiet {
         println!("Successfully completed leader election ({kind}) for partitions {}", done.join(", "));
     }
-    if !needless.is_empty() {
+    if !needless.is_empty() && !is_quiet {
         println!("Valid replica already elected for partitions {}", needless.join(", "));
     }
-    for (partition, error) in &failed {
+    for (partition, error) in failed.iter().filter(|_| !is_quiet) {
         println!(
             "Error completing leader election ({kind}) for partition: {partition}: {}",
             java_errors::full(error)

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::command_line::{Arguments, Failure, Grammar, Refusals, Tool, flag, text};
 
+use super::java_errors;
 use super::session::{BOOTSTRAP, COMMAND_CONFIG, with_admin};
 
 /// The tool's table.
@@ -32,7 +33,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map(|id| id.parse().map_err(|_| Failure::refused(format!("For input string: \"{id}\""))))
         .collect::<Result<_, _>>()?;
     with_admin(arguments, "adminclient-1", async |admin| {
-        let cluster = admin.describe_cluster(false).await?;
+        let cluster = admin.describe_cluster(false).await;
+        let cluster = cluster.map_err(|error| Failure::refused(java_errors::full(&error)))?;
         let known: Vec<i32> = cluster.nodes.iter().map(|node| node.id).collect();
         let missing: Vec<_> =
             wanted.iter().filter(|id| !known.contains(id)).map(ToString::to_string).collect();

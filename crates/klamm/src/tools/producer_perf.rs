@@ -8,6 +8,7 @@ use bytes::Bytes;
 use config::Properties;
 use klamm_client::{Client, ClientError, Delivery, Producer, ProducerConfig, ProducerRecord, Transaction};
 use rand::RngExt;
+use serde_json::json;
 
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, long, text};
 use crate::text::java_fixed;
@@ -59,10 +60,11 @@ struct Statistics {
     latencies: Vec<u32>,
     bytes: u64,
     interval: Duration,
+    is_json: bool,
 }
 
 impl Statistics {
-    fn new(name: &'static str, interval: Duration) -> Self {
+    fn new(name: &'static str, interval: Duration, is_json: bool) -> Self {
         let now = Instant::now();
         Self {
             name,
@@ -73,6 +75,7 @@ impl Statistics {
             latencies: Vec::new(),
             bytes: 0,
             interval,
+            is_json,
         }
     }
 
@@ -91,13 +94,22 @@ impl Statistics {
         let seconds = self.window_started.elapsed().as_secs_f64();
         let count = self.window.len();
         let sum: u64 = self.window.iter().map(|latency| u64::from(*latency)).sum();
-        println!(
-            "{count} records sent, {} records/sec ({} MB/sec), {} ms avg latency, {} ms max latency.",
-            java_fixed(count as f64 / seconds, 1),
-            java_fixed(self.window_bytes as f64 / seconds / 1_048_576.0, 2),
-            java_fixed(sum as f64 / count.max(1) as f64, 1),
-            java_fixed(f64::from(self.window.iter().max().copied().unwrap_or(0)), 1)
-        );
+        if self.is_json {
+            let line = json!({
+                "records": count, "recordsPerSecond": count as f64 / seconds,
+                "megabytesPerSecond": self.window_bytes as f64 / seconds / 1_048_576.0,
+                "latencyMs": { "average": sum as f64 / count.max(1) as f64, "max": self.window.iter().max() },
+            });
+            println!("{line}");
+        } else {
+            println!(
+                "{count} records sent, {} records/sec ({} MB/sec), {} ms avg latency, {} ms max latency.",
+                java_fixed(count as f64 / seconds, 1),
+                java_fixed(self.window_bytes as f64 / seconds / 1_048_576.0, 2),
+                java_fixed(sum as f64 / count.max(1) as f64, 1),
+                java_fixed(f64::from(self.window.iter().max().copied().unwrap_or(0)), 1)
+            );
+        }
         self.window.clear();
         self.window_bytes = 0;
         self.window_started = Instant::now();
@@ -112,6 +124,19 @@ impl Statistics {
             let index = ((part * count as f64) as usize).min(count.saturating_sub(1));
             self.latencies.get(index).copied().unwrap_or(0)
         };
+        if self.is_json {
+            let line = json!({
+                "total": true, "phase": self.name.trim(), "records": count,
+                "recordsPerSecond": count as f64 / seconds,
+                "megabytesPerSecond": self.bytes as f64 / seconds / 1_048_576.0,
+                "latencyMs": {
+                    "average": sum as f64 / count.max(1) as f64, "max": self.latencies.last(),
+                    "p50": at(0.5), "p95": at(0.95), "p99": at(0.99), "p999": at(0.999),
+                },
+            });
+            println!("{line}");
+            return;
+        }
         println!(
             "{count}{} records sent, {} records/sec ({} MB/sec), {} ms avg latency, {} ms max latency, {} ms 50th, {} ms \
              95th, {} ms 99th, {} ms 99.9th.",
@@ -219,6 +244,7 @@ struct Plan {
     throughput: f64,
     interval: Duration,
     transaction: Option<Duration>,
+    is_json: bool,
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -246,6 +272,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         throughput,
         interval: Duration::from_millis(interval),
         transaction: properties.contains_key("transactional.id").then(|| Duration::from_millis(duration)),
+        is_json: arguments.json(),
     };
     let (client, producer) = ProducerConfig::from_properties(&properties)?;
     on_this_thread(async move {
@@ -263,14 +290,14 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 async fn send_all(producer: &Producer, plan: &Plan, payload: &Payload) -> Result<(), ClientError> {
-    if plan.warmup > 0 {
+    if plan.warmup > 0 && !plan.is_json {
         println!(
             "Warmup first {} records. Steady state results will print after the complete test summary.",
             plan.warmup
         );
     }
     let mut flight = Flight {
-        whole: Statistics::new("", plan.interval),
+        whole: Statistics::new("", plan.interval, plan.is_json),
         steady: None,
         underway: VecDeque::new(),
         warmup: plan.warmup,
@@ -292,7 +319,7 @@ async fn send_all(producer: &Producer, plan: &Plan, payload: &Payload) -> Result
             }
         }
         if index == plan.warmup && plan.warmup > 0 {
-            flight.steady = Some(Statistics::new(" steady state", Duration::MAX));
+            flight.steady = Some(Statistics::new(" steady state", Duration::MAX, plan.is_json));
         }
         let value = payload.next(index);
         let size = value.len();

@@ -7,6 +7,7 @@ mod throttles;
 mod verify;
 
 use klamm_client::Admin;
+use serde_json::{Value, json};
 
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, long, text};
 
@@ -146,7 +147,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             "execute" => execute::run(&admin, arguments, &plan_of(arguments)?).await,
             "verify" => verify::run(&admin, arguments, &plan_of(arguments)?).await,
             "cancel" => cancel(&admin, arguments, &plan_of(arguments)?).await,
-            _ => list(&admin).await,
+            _ => list(&admin, arguments).await,
         };
         outcome.map_err(super::session::late)
     })
@@ -161,8 +162,18 @@ fn executed(error: &klamm_client::ClientError) -> Failure {
     Failure::refused(java_errors::full(error))
 }
 
-async fn list(admin: &Admin) -> Result<(), Failure> {
+async fn list(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
     let ongoing = admin.list_partition_reassignments(None).await.map_err(|error| executed(&error))?;
+    if arguments.json() {
+        let rows = ongoing.iter().map(|(partition, moving)| {
+            json!({
+                "topic": &*partition.topic, "partition": partition.partition, "replicas": moving.replicas,
+                "adding": moving.adding_replicas, "removing": moving.removing_replicas,
+            })
+        });
+        println!("{}", Value::Array(rows.collect()));
+        return Ok(());
+    }
     if ongoing.is_empty() {
         println!("No partition reassignments found.");
         return Ok(());

@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::command_line::{Arguments, Failure, Opt, text};
 
-use super::java_errors;
+use super::{first_call, java_errors};
 
 /// Where the cluster is.
 pub const BOOTSTRAP: Opt =
@@ -64,7 +64,10 @@ pub fn with_admin_of<T>(
     let config = ClientConfig::from_properties(&properties)?;
     on_this_thread(async move {
         let client =
-            Client::unconnected(config).map_err(|error| Failure::bare(java_errors::message(&error)))?;
+            Client::unconnected(config).map_err(|error| match first_call::makes_its_client_early() {
+                true => Failure::bare(java_errors::message(&error)),
+                false => Failure::refused(java_errors::message(&error)),
+            })?;
         work(Admin::new(client)).await
     })
 }

@@ -10,11 +10,13 @@ use tokio::task::JoinSet;
 
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, long, text};
 use crate::text::calendar::{Moment, now_ms};
-use crate::text::java_fixed;
+use crate::text::{java_fixed, print_row};
 
 use super::console_producer::pairs;
 use super::session::{BOOTSTRAP, on_this_thread, read_properties};
 
+const HEADINGS: &str =
+    "start.time, end.time, data.consumed.in.MB, MB.sec, nMsg.sec, data.consumed.in.nMsg, fetch.time.ms";
 const POLL: Duration = Duration::from_millis(100);
 
 const OPTIONS: &[Opt] = &[
@@ -90,10 +92,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let properties = properties(arguments)?;
     let threads: usize = arguments.number::<usize>("threads")?.unwrap_or(1).max(1);
-    if !arguments.has("hide-header") {
-        println!(
-            "start.time, end.time, data.consumed.in.MB, MB.sec, nMsg.sec, data.consumed.in.nMsg, fetch.time.ms"
-        );
+    let is_json = arguments.json();
+    if !arguments.has("hide-header") && !is_json {
+        println!("{HEADINGS}");
     }
     on_this_thread(async move {
         let started_ms = now_ms();
@@ -103,21 +104,26 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         if arguments.has("show-consumer-stats") {
             for (member, name, count) in &ends {
                 let line = line(started_ms, ended_ms, *count, pattern);
-                println!("Share consumer {member} having client id {name} consumption metrics- {line}");
+                match is_json {
+                    true => print_row(true, &format!("client.id, {HEADINGS}"), &format!("{name}, {line}")),
+                    false => println!(
+                        "Share consumer {member} having client id {name} consumption metrics- {line}"
+                    ),
+                }
             }
         }
         let total = ends.iter().fold(Count::default(), |sum, (_, _, count)| Count {
             records: sum.records + count.records,
             bytes: sum.bytes + count.bytes,
         });
-        if total.records < plan.wanted {
+        if total.records < plan.wanted && !is_json {
             println!(
                 "WARNING: Exiting before consuming the expected number of records: timeout ({} ms) exceeded. You can use \
                  the --timeout option to increase the timeout.",
                 plan.patience.as_millis()
             );
         }
-        println!("{}", line(started_ms, ended_ms, total, pattern));
+        print_row(is_json, HEADINGS, &line(started_ms, ended_ms, total, pattern));
         Ok(())
     })
 }

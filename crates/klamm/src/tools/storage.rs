@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use protocol::Uuid;
+use serde_json::json;
 
 use crate::command_line::{Arguments, Failure, Grammar, Refusals, Tool, Verb, flag, text};
 
@@ -109,14 +110,17 @@ pub const TOOL: Tool = Tool {
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     match arguments.verb_name() {
-        "info" => info(&Node::read(arguments)?),
+        "info" => info(&Node::read(arguments)?, arguments.json()),
         "format" => format::run(arguments, &Node::read(arguments)?),
         "adopt" => adopt::run(arguments),
         "hand-back" => hand_back::run(arguments),
         "version-mapping" => features::print_version_mapping(arguments.value("release-version")?),
         "feature-dependencies" => features::print_dependencies(&arguments.values("feature")),
         _ => {
-            println!("{}", random_uuid());
+            match arguments.json() {
+                true => println!("{}", json!({ "uuid": random_uuid().to_string() })),
+                false => println!("{}", random_uuid()),
+            }
             Ok(())
         }
     }
@@ -182,7 +186,7 @@ fn meta_properties(directory: &str) -> Result<Option<config::Properties>, String
     }
 }
 
-fn info(node: &Node) -> Result<(), Failure> {
+fn info(node: &Node, is_json: bool) -> Result<(), Failure> {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     let mut metadata: Option<config::Properties> = None;
     for directory in &node.directories {
@@ -208,6 +212,10 @@ fn info(node: &Node) -> Result<(), Failure> {
                 }
             }
         }
+    }
+    if is_json {
+        println!("{}", json!({ "directories": found, "metadata": metadata, "problems": problems }));
+        return if problems.is_empty() { Ok(()) } else { Err(Failure::Ended(1)) };
     }
     if !found.is_empty() {
         println!("Found log {}:", if found.len() == 1 { "directory" } else { "directories" });

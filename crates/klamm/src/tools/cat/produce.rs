@@ -115,17 +115,19 @@ async fn copy(
     let limit = arguments.number::<u64>("count")?.filter(|limit| *limit > 0);
     if !arguments.has("lines") && !arguments.words.is_empty() {
         // Each word is a file of one record.
-        let mut is_missing = false;
+        let mut opened = 0;
         for path in &arguments.words {
             match fs::read(path) {
-                Ok(whole) => outlet.send(record(template, &whole, None, empty_is_null), &whole).await?,
+                Ok(whole) => {
+                    opened += 1;
+                    outlet.send(record(template, &whole, None, empty_is_null), &whole).await?;
+                }
                 Err(error) => {
                     eprintln!("% Failed to open {path}: {}", reason(&error));
-                    is_missing = true;
                 }
             }
         }
-        return if is_missing { Err(Failure::Ended(1)) } else { Ok(()) };
+        return if opened == 0 { Err(Failure::Ended(1)) } else { Ok(()) };
     }
     let mut input: Box<dyn BufRead> = match &arguments.words[..] {
         [path, ..] => Box::new(BufReader::new(
@@ -137,9 +139,13 @@ async fn copy(
     let delimiter = unescaped(arguments.value("delimiter")?.unwrap_or("\\n"));
     let key_delimiter = arguments.value("key-delimiter")?.map(unescaped);
     let mut count = 0u64;
+    // kcat leaves empty pieces out.
     while limit.is_none_or(|limit| count < limit)
         && let Some(piece) = next_piece(&mut *input, &delimiter)?
     {
+        if piece.is_empty() {
+            continue;
+        }
         count += 1;
         let record = record(template, &piece, key_delimiter.as_deref(), empty_is_null);
         outlet.send(record, &piece).await?;
