@@ -182,6 +182,9 @@ fn text_lines(words: &[&str], width: usize) -> Vec<String> {
     lines
 }
 
+/// Tools that take no words for a question, and answer it without complaint.
+const HELPFUL: &[&str] = &["producer-perf-test", "verifiable-producer", "verifiable-consumer"];
+
 /// Runs a tool and says what it has to say about failing.
 fn run(tool: &'static Tool, words: &[String]) -> u8 {
     if tool.name != server::TOOL.name && tool.name != server_start::START.name {
@@ -191,6 +194,10 @@ fn run(tool: &'static Tool, words: &[String]) -> u8 {
         let verb = words.iter().find_map(|word| tool.verbs.iter().find(|verb| verb.name == word));
         print_help(tool, verb)
     };
+    if words.is_empty() && HELPFUL.contains(&tool.name) {
+        print!("{}", shows_help(words));
+        return 0;
+    }
     let arguments = match parse(tool, words) {
         Ok(arguments) => arguments,
         Err(failure) => return tell(tool, None, &failure),

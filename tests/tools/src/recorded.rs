@@ -161,9 +161,15 @@ fn compare(
 /// An answer without what only Java has to say: stack traces, and the order of its sets.
 fn plain(section: &str) -> String {
     let is_trace = |line: &&str| {
-        ["java.", "Caused by: ", "org.apache.kafka.tools.Admin", "org.apache.kafka.common.errors."]
-            .iter()
-            .any(|start| line.starts_with(start))
+        [
+            "java.",
+            "Caused by: ",
+            "org.apache.kafka.tools.Admin",
+            "org.apache.kafka.common.errors.",
+            "org.apache.kafka.common.KafkaException: Failed to create",
+        ]
+        .iter()
+        .any(|start| line.starts_with(start))
     };
     let in_order = |line: &str| match line.contains('[') || line.contains("Valid states are") {
         false => line.to_owned(),

@@ -93,6 +93,9 @@ impl Request {
     }
 }
 
+/// How long to wait for the group when leaving it.
+const GOODBYE: Duration = Duration::from_secs(30);
+
 /// Offsets that stand for places, as ListOffsets numbers them.
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -106,7 +109,15 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut ended = None;
     let outcome = on_this_thread(async {
         let mut interruption = Interruption::watch()?;
-        let mut source = source::Source::open(&request).await?;
+        let opened = source::Source::open(&request);
+        let opened = match request.patience {
+            None => opened.await.map(Some),
+            // Java's consumer waits for brokers and topics as long as for records.
+            Some(patience) => {
+                tokio::time::timeout(patience, opened).await.map_or(Ok(None), |opened| opened.map(Some))
+            }
+        };
+        let Some(mut source) = opened? else { return Ok(()) };
         let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
         while request.limit.is_none_or(|limit| count < limit) {
             if source.would_wait() {
@@ -128,7 +139,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
         }
         out.flush()?;
-        source.close().await;
+        // A coordinator that does not answer keeps nobody.
+        _ = tokio::time::timeout(GOODBYE, source.close()).await;
         Ok(())
     });
     eprintln!("Processed a total of {count} messages");

@@ -6,7 +6,7 @@ use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
 use std::time::Duration;
 
 use config::Properties;
-use klamm_client::{Client, Delivery, Producer, ProducerConfig};
+use klamm_client::{Client, ClientError, Delivery, Producer, ProducerConfig};
 
 use crate::command_line::{
     Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, long, optional, text,
@@ -218,7 +218,14 @@ async fn copy(producer: &Producer, reader: &mut LineReader, is_synchronous: bool
         let Some(line) = incoming.recv().await else { break };
         let record = reader.read(&line?)?;
         let delivery = producer.enqueue(record).await;
-        let delivery = delivery.map_err(|error| Failure::bare(java_errors::full(&error)))?;
+        let delivery = match delivery {
+            // A record that finds no room or no broker in time is given up, and told.
+            Err(error @ ClientError::TimedOut { .. }) if !is_synchronous => {
+                complain(Err(error));
+                continue;
+            }
+            delivery => delivery.map_err(|error| Failure::bare(java_errors::full(&error)))?,
+        };
         if is_synchronous {
             delivery.await.map_err(|error| Failure::bare(java_errors::full(&error)))?;
             continue;

@@ -14,6 +14,9 @@ use super::formatters::Formatter;
 use super::java_errors;
 use super::session::{BOOTSTRAP, Interruption, on_this_thread, read_properties};
 
+/// How long to wait for the group when leaving it.
+const GOODBYE: Duration = Duration::from_secs(30);
+
 /// The group, the client's name, and how Kafka calls both.
 const NAME: &str = "console-share-consumer";
 
@@ -93,7 +96,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         let mut consumer = ShareConsumer::new(&Client::unconnected(client)?, config)?;
         consumer.subscribe([&topic]);
         let outcome = copy(&mut consumer, &plan, &mut count).await;
-        consumer.close().await;
+        // Brokers that do not answer keep nobody.
+        _ = tokio::time::timeout(plan.patience.min(GOODBYE), consumer.close()).await;
         outcome
     });
     eprintln!("Processed a total of {count} messages");

@@ -139,8 +139,17 @@ async fn list(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
 
 async fn delete(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
     let groups = chosen(admin, arguments).await?;
-    let results = admin.delete_groups(&groups).await.map_err(|error| executed(&error))?;
-    print_deletions("consumer", results);
+    match admin.delete_groups(&groups).await {
+        Ok(results) => print_deletions("consumer", results),
+        // Java asks for each group by itself.
+        Err(error) if !groups.is_empty() => {
+            println!("\nError: Deletion of some consumer groups failed:");
+            for group in &groups {
+                println!("* Group '{group}' could not be deleted due to: {}", java_errors::full(&error));
+            }
+        }
+        Err(error) => return Err(executed(&error)),
+    }
     Ok(())
 }
 

@@ -88,17 +88,27 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !arguments.has("hide-header") && !is_json {
         println!("{headings}");
     }
+    if interval.is_zero() {
+        eprintln!("Reporting interval must be greater than 0.");
+        return Err(Failure::Ended(1));
+    }
     let show = move |line: &str| print_row(is_json, &headings, line);
     on_this_thread(async move {
         let (started, started_ms) = (Instant::now(), now_ms());
         let admin = Admin::new(Client::unconnected(config)?);
-        let mut fetcher = open(&admin, arguments).await?;
+        let opened = tokio::time::timeout(patience, open(&admin, arguments)).await;
+        let mut fetcher = match opened {
+            Ok(opened) => Some(opened?),
+            // Nobody has answered, which is told as nothing that came.
+            Err(_) => None,
+        };
         let join_ms = started.elapsed().as_millis();
         let mut progress = Progress { started, started_ms, join_ms, bytes: 0, count: 0 };
         let mut reported = (Instant::now(), 0, 0);
         let mut last = Instant::now();
         let mut bar = crate::text::progress::Progress::new("reading", wanted);
         while progress.count < wanted && last.elapsed() < patience {
+            let Some(fetcher) = &mut fetcher else { break };
             let came = fetcher.poll(100).await?;
             if !came.is_empty() {
                 last = Instant::now();
@@ -117,7 +127,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         drop(bar);
         if progress.count < wanted && !is_json {
             println!(
-                "WARNING: Exiting before consuming the expected number of messages: timeout ({} ms) exceeded. You can use \
+                "WARNING: Exiting before consuming the expected number of records: timeout ({} ms) exceeded. You can use \
                  the --timeout option to increase the timeout.",
                 patience.as_millis()
             );

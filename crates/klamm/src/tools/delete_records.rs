@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use klamm_client::ClientError;
+
 use crate::command_line::{Arguments, Failure, Grammar, Refusals, Tool, text};
 
 use super::session::{BOOTSTRAP, COMMAND_CONFIG, with_admin};
@@ -54,7 +56,18 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         if !arguments.json() {
             println!("Executing records delete operation");
         }
-        let mut results = admin.delete_records(&offsets).await?;
+        let mut results = match admin.delete_records(&offsets).await {
+            Err(error @ (ClientError::NoBroker { .. } | ClientError::TimedOut { .. }))
+                if !arguments.json() =>
+            {
+                println!("Records delete operation completed:");
+                for partition in &keys {
+                    println!("partition: {partition}\terror: {}", java_errors::full(&error));
+                }
+                return Ok(());
+            }
+            results => results?,
+        };
         results.sort_by(|left, right| left.0.cmp(&right.0));
         if arguments.json() {
             let row = |(partition, result): &(klamm_client::TopicPartition, Result<i64, _>)| match result {

@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::command_line::Arguments;
+use crate::command_line::{Arguments, Failure};
 
 thread_local! {
     static CALL: Cell<&'static str> = const { Cell::new("") };
     static TOOL: Cell<&'static str> = const { Cell::new("") };
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
     static HINT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
@@ -21,6 +22,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("get-offsets", "", "listTopics"),
     ("consumer-groups", "list", LIST_GROUPS),
     ("consumer-groups", "describe", "describeConsumerGroups(api=FIND_COORDINATOR)"),
+    ("consumer-groups", "reset-offsets", "describeConsumerGroups(api=FIND_COORDINATOR)"),
     ("consumer-groups", "delete", "deleteConsumerGroups(api=FIND_COORDINATOR)"),
     ("share-groups", "list", LIST_GROUPS),
     ("share-groups", "describe", "describeShareGroups(api=FIND_COORDINATOR)"),
@@ -46,11 +48,45 @@ pub fn remember(arguments: &Arguments) {
     let found = CALLS.iter().find(|(tool, option, _)| *tool == arguments.tool.name && asks(option));
     CALL.set(found.map_or("", |(_, _, call)| call));
     TOOL.set(arguments.tool.name);
+    LINE.set(arguments.line.join(" "));
 }
 
-/// Whether the tool's Java counterpart makes its client where nothing puts a prefix before what goes wrong.
-pub fn makes_its_client_early() -> bool {
-    ["topics", "delete-records", "log-dirs", "leader-election"].contains(&TOOL.get())
+/// What the tool's Java counterpart says of a properties file that is not there.
+pub fn missing_file(path: &str) -> Failure {
+    match TOOL.get() {
+        "consumer-groups" | "share-groups" | "streams-groups" => {
+            Failure::refused(format!("java.nio.file.NoSuchFileException: {path}"))
+        }
+        "get-offsets" | "reassign-partitions" | "acls" => Failure::refused(path),
+        "configs" => {
+            Failure::bare(format!("Error while executing config command with args '{}'", LINE.take()))
+        }
+        "transactions" => Failure::bare(format!(
+            "Failed to load admin client properties: {path}. Enable debug logging for additional detail."
+        )),
+        "metadata-quorum" => Failure::bare(format!("Properties file {path} does not exists!")),
+        "console-share-consumer" => {
+            Failure::bare(format!("Exception in thread \"main\" java.nio.file.NoSuchFileException: {path}"))
+        }
+        _ => Failure::bare(path),
+    }
+}
+
+/// What it says where no client can be made of the settings.
+pub fn no_client(message: String, bootstrap: &str) -> Failure {
+    match TOOL.get() {
+        "topics" | "delete-records" | "log-dirs" | "leader-election" => Failure::bare(message),
+        "broker-api-versions" => Failure::bare(format!("Invalid url in bootstrap.servers: {bootstrap}")),
+        "transactions" => Failure::bare(format!(
+            "Exception in thread \"main\" org.apache.kafka.common.KafkaException: {message}"
+        )),
+        _ => Failure::refused(message),
+    }
+}
+
+/// Whether the tool's Java counterpart shows what failed as a thread of its own has thrown it.
+pub fn shows_what_was_thrown() -> bool {
+    ["cluster", "features", "metadata-quorum"].contains(&TOOL.get())
 }
 
 /// What is known of the reason, for the people who read standard error.

@@ -182,10 +182,10 @@ impl Payload {
         println!("Reading payloads from: {}", super::dump_log::absolute(path));
         let text = fs::read_to_string(path).unwrap_or_default();
         if text.is_empty() {
-            return Err(Failure::usage(format!(
-                "File does not exist or empty file provided: {}",
-                super::dump_log::absolute(path)
-            )));
+            return Err(Failure::bare(
+                "Exception in thread \"main\" java.lang.IllegalArgumentException: File does not exist or empty file \
+                 provided.",
+            ));
         }
         let mut parts: Vec<_> = text.split(&delimiter).collect();
         if parts.last().is_some_and(|last| last.is_empty()) {

@@ -59,7 +59,11 @@ pub const TOOL: Tool = Tool {
     grammar: Grammar::Joptsimple,
     options: &[OPTIONS],
     verbs: &[],
-    refusals: Refusals { prefix: "Error: ", on_stdout: true, option_prefix: None },
+    refusals: Refusals {
+        prefix: "Error: ",
+        on_stdout: true,
+        option_prefix: Some("Exception in thread \"main\" joptsimple.UnrecognizedOptionException: "),
+    },
     run,
 };
 

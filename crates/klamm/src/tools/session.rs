@@ -20,7 +20,14 @@ pub const COMMAND_CONFIG: Opt =
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        Self::Refused(java_errors::message(&error))
+        match &error {
+            ClientError::NoBroker { .. } | ClientError::TimedOut { .. }
+                if first_call::shows_what_was_thrown() =>
+            {
+                Self::Bare(format!("java.util.concurrent.ExecutionException: {}", java_errors::full(&error)))
+            }
+            error => Self::Refused(java_errors::message(error)),
+        }
     }
 }
 
@@ -39,7 +46,7 @@ pub fn properties(arguments: &Arguments) -> Result<Properties, Failure> {
 /// Reads a properties file; a missing one is told as Java tells it.
 pub fn read_properties(path: &str) -> Result<Properties, Failure> {
     if !Path::new(path).exists() {
-        return Err(Failure::bare(path));
+        return Err(first_call::missing_file(path));
     }
     let bytes = std::fs::read(path)?;
     config::properties::parse(&bytes).map_err(|error| Failure::refused(format!("{path}: {error}")))
@@ -62,12 +69,10 @@ pub fn with_admin_of<T>(
 ) -> Result<T, Failure> {
     properties.entry("client.id".to_owned()).or_insert_with(|| client_id.to_owned());
     let config = ClientConfig::from_properties(&properties)?;
+    let bootstrap = properties.get("bootstrap.servers").cloned().unwrap_or_default();
     on_this_thread(async move {
-        let client =
-            Client::unconnected(config).map_err(|error| match first_call::makes_its_client_early() {
-                true => Failure::bare(java_errors::message(&error)),
-                false => Failure::refused(java_errors::message(&error)),
-            })?;
+        let client = Client::unconnected(config)
+            .map_err(|error| first_call::no_client(java_errors::message(&error), &bootstrap))?;
         work(Admin::new(client)).await
     })
 }

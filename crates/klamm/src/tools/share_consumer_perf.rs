@@ -73,6 +73,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     arguments.require(&["bootstrap-server", "topic"])?;
     arguments.require_one(&["num-records", "messages"])?;
     arguments.forbid("command-config", &["consumer.config"])?;
+    let is_json = arguments.json();
+    if !arguments.has("hide-header") && !is_json {
+        println!("{HEADINGS}");
+    }
     let wanted = arguments.number::<i64>("num-records")?.or(arguments.number("messages")?).unwrap_or(0);
     let milliseconds = |name: &str, default: u64| -> Result<Duration, Failure> {
         let given: Option<i64> = arguments.number(name)?;
@@ -87,15 +91,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         pattern: arguments.value("date-format")?.unwrap_or("yyyy-MM-dd HH:mm:ss:SSS").to_owned(),
     });
     if plan.interval.is_zero() {
-        println!("Reporting interval must be greater than 0.");
+        eprintln!("Reporting interval must be greater than 0.");
         return Err(Failure::Ended(1));
     }
     let properties = properties(arguments)?;
     let threads: usize = arguments.number::<usize>("threads")?.unwrap_or(1).max(1);
-    let is_json = arguments.json();
-    if !arguments.has("hide-header") && !is_json {
-        println!("{HEADINGS}");
-    }
     on_this_thread(async move {
         let started_ms = now_ms();
         let mut ends = measure(&properties, threads, &plan).await?;

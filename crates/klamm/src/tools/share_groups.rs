@@ -50,7 +50,11 @@ pub const TOOL: Tool = Tool {
     grammar: Grammar::Joptsimple,
     options: &[OPTIONS],
     verbs: &[],
-    refusals: Refusals { prefix: "", on_stdout: false, option_prefix: None },
+    refusals: Refusals {
+        prefix: "",
+        on_stdout: false,
+        option_prefix: Some("Exception in thread \"main\" joptsimple.UnrecognizedOptionException: "),
+    },
     run,
 };
 
@@ -177,7 +181,12 @@ fn known(number: i64) -> String {
 }
 
 fn print_offsets(group: &GroupDescription, offsets: &Offsets, verbose: bool) {
-    if !announce(&group.group_id, "Share", &group.state, offsets.len()) {
+    // Where offsets are shown nobody is told that there are no members.
+    if group.state != "Empty" && !announce(&group.group_id, "Share", &group.state, offsets.len()) {
+        return;
+    }
+    if offsets.is_empty() {
+        println!("\nShare group '{}' has no offset information.", group.group_id);
         return;
     }
     let id = group.group_id.len().max(15);
@@ -248,7 +257,7 @@ fn print_state(admin: &Admin, group: &GroupDescription, verbose: bool) {
     let coordinator = coordinator(admin, group.coordinator, "  ");
     let (id, place) = (group.group_id.len().max(15), coordinator.len().max(25));
     let line = |cells: [&str; 6]| {
-        let epochs = if verbose { format!("{:<15} {:<25} ", cells[3], cells[4]) } else { String::new() };
+        let epochs = if verbose { format!("{:<12} {:<17} ", cells[3], cells[4]) } else { String::new() };
         print!("\n{:<id$} {:<place$} {:<15} {epochs}{}", cells[0], cells[1], cells[2], cells[5]);
     };
     let number = |number: Option<i32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
@@ -289,7 +298,13 @@ async fn delete(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    print_deletions("share", admin.delete_groups(&share).await.map_err(|error| executed(&error))?);
+    let results = admin.delete_groups(&share).await.map_err(|error| executed(&error))?;
+    if others.is_empty() || results.iter().any(|(_, result)| result.is_err()) {
+        print_deletions("share", results);
+        return Ok(());
+    }
+    let quoted: Vec<_> = results.iter().map(|(group, _)| format!("'{group}'")).collect();
+    println!("\nThese share groups were deleted successfully: {}", quoted.join(", "));
     Ok(())
 }
 
@@ -298,10 +313,6 @@ async fn delete_offsets(admin: &Admin, arguments: &Arguments) -> Result<(), Fail
     let topics: Vec<String> = arguments.values("topic").into_iter().map(str::to_owned).collect();
     let rows: Vec<(String, String)> = match admin.delete_share_group_offsets(group, &topics).await {
         Ok(results) => {
-            match results.iter().any(|(_, result)| result.is_err()) {
-                true => println!("\nError: Encountered some topic-level error, see the follow-up details."),
-                false => println!("Request succeeded for deleting offsets from group {group}."),
-            }
             let status = |result: Result<(), klamm_client::ClientError>| match result {
                 Ok(()) => "Successful".to_owned(),
                 Err(error) => format!("Error: {}", java_errors::message(&error)),

@@ -43,7 +43,7 @@ impl Masks {
             false => masked_line(line),
         };
         let mut lines: Vec<_> = self.hide(&answer.out).lines().map(masked).collect();
-        lines.retain(|line| !line.is_empty() && !line.starts_with("\tat "));
+        lines.retain(|line| !line.is_empty() && !line.starts_with("\tat ") && !line.starts_with("\t... "));
         lines.sort();
         for line in lines {
             text += &line;
@@ -58,8 +58,12 @@ impl Masks {
 
 /// The message of argparse, which wraps it, or the first line that says something.
 fn first_error(text: &str) -> Option<String> {
-    let is_noise =
-        |line: &str| line.trim().is_empty() || line.contains("KIP-848") || line.starts_with("WARN");
+    let is_noise = |line: &str| {
+        line.trim().is_empty()
+            || line.contains("KIP-848")
+            || line.starts_with("hint: ")
+            || line.starts_with("WARN")
+    };
     if text.trim_start().starts_with("usage:") {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let message = words.split_once("error: ").map(|(_, message)| message)?;

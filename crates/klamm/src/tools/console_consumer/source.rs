@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use klamm_client::admin::OffsetSpec;
-use klamm_client::{Admin, Client, ClientConfig, TopicPartition};
+use klamm_client::{Admin, Client, ClientConfig, ErrorCode, TopicPartition};
 use regex::Regex;
 
 use crate::command_line::Failure;
 use crate::tools::fetching::{Fetched, Fetcher};
+use crate::tools::java_errors;
 use crate::tools::topic_filter::INTERNAL;
 
 use super::member::Member;
@@ -92,6 +93,14 @@ async fn partitions(admin: &Admin, request: &Request) -> Result<Vec<TopicPartiti
     };
     let mut partitions = Vec::new();
     for (name, topic) in admin.describe_topics(&names, 2000).await.map_err(|error| failed(&error))? {
+        if let (Err(error), Some(patience)) = (&topic, request.patience)
+            && error.code() == Some(ErrorCode::UnknownTopicOrPartition)
+        {
+            // It may come into being; Java's consumer waits, too.
+            eprintln!("WARN {name}: {}", java_errors::message(error));
+            tokio::time::sleep(patience).await;
+            continue;
+        }
         let topic = topic.map_err(|error| failed(&error))?;
         partitions
             .extend(topic.partitions.iter().map(|found| TopicPartition::new(name.as_str(), found.partition)));

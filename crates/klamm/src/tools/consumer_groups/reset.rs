@@ -18,7 +18,10 @@ pub async fn run(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
         let state = match admin.describe_consumer_group(&group).await {
             Ok(described) => described.state,
             Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => "Empty".to_owned(),
-            Err(error) => return Err(executed(&error)),
+            Err(error) => {
+                let thrown = java_errors::full(&error);
+                return Err(Failure::refused(format!("java.util.concurrent.ExecutionException: {thrown}")));
+            }
         };
         if !may_reset(&group, &state) {
             plans.insert(group, Plan::new());
