@@ -33,7 +33,7 @@ macro_rules! scenarios {
     )* };
 }
 
-scenarios!(topics configs console groups cluster transactions offline);
+scenarios!(topics configs console groups share cluster transactions offline perf mistakes);
 
 /// One Apache Kafka at a time is enough for a small machine.
 static ONE_KAFKA: Mutex<()> = Mutex::new(());
