@@ -152,6 +152,7 @@ fn plain(section: &str) -> String {
         [
             "java.",
             "Caused by: ",
+            "\t... ",
             "org.apache.kafka.tools.Admin",
             "org.apache.kafka.common.errors.",
             "org.apache.kafka.common.KafkaException: Failed to create",

@@ -10,7 +10,7 @@ use crate::text::calendar::{Moment, now_ms};
 use crate::text::{java_fixed, print_row};
 
 use super::console_producer::pairs;
-use super::fetching::Fetcher;
+use super::fetching::{Fetched, Fetcher};
 use super::session::{BOOTSTRAP, on_this_thread, read_properties};
 use super::topic_filter::IncludeList;
 
@@ -56,6 +56,14 @@ struct Progress {
     count: u64,
 }
 
+impl Progress {
+    fn add(&mut self, fetched: &Fetched) {
+        let length = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
+        self.bytes += (length(&fetched.record.key) + length(&fetched.record.value)) as u64;
+        self.count += 1;
+    }
+}
+
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     arguments.require(&["bootstrap-server"])?;
     arguments.require_one(&["topic", "include"])?;
@@ -67,16 +75,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Ok(Duration::from_millis(given.and_then(|given| u64::try_from(given).ok()).unwrap_or(default)))
     };
     let (patience, interval) = (milliseconds("timeout", 10_000)?, milliseconds("reporting-interval", 5000)?);
-    let mut properties = config::Properties::new();
-    for option in ["command-config", "consumer.config"] {
-        if let Some(path) = arguments.value(option)? {
-            properties.extend(read_properties(path)?);
-        }
-    }
-    properties.extend(pairs(arguments.values("command-property")));
-    properties.insert("bootstrap.servers".to_owned(), arguments.required("bootstrap-server")?.to_owned());
-    properties.entry("client.id".to_owned()).or_insert_with(|| "perf-consumer-client".to_owned());
-    let config = ClientConfig::from_properties(&properties)?;
+    let config = client_config(arguments)?;
     let pattern = arguments.value("date-format")?.unwrap_or("yyyy-MM-dd HH:mm:ss:SSS");
     let detailed = arguments.has("show-detailed-stats");
     let first = if detailed { "time, threadId" } else { "start.time, end.time" };
@@ -113,11 +112,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             if !came.is_empty() {
                 last = Instant::now();
             }
-            for fetched in &came {
-                let length = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
-                progress.bytes += (length(&fetched.record.key) + length(&fetched.record.value)) as u64;
-                progress.count += 1;
-            }
+            came.iter().for_each(|fetched| progress.add(fetched));
             bar.advance(progress.count);
             if detailed && reported.0.elapsed() >= interval {
                 show(&window(&progress, &reported, pattern));
@@ -137,6 +132,19 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+fn client_config(arguments: &Arguments) -> Result<ClientConfig, Failure> {
+    let mut properties = config::Properties::new();
+    for option in ["command-config", "consumer.config"] {
+        if let Some(path) = arguments.value(option)? {
+            properties.extend(read_properties(path)?);
+        }
+    }
+    properties.extend(pairs(arguments.values("command-property")));
+    properties.insert("bootstrap.servers".to_owned(), arguments.required("bootstrap-server")?.to_owned());
+    properties.entry("client.id".to_owned()).or_insert_with(|| "perf-consumer-client".to_owned());
+    Ok(ClientConfig::from_properties(&properties)?)
 }
 
 async fn open(admin: &Admin, arguments: &Arguments) -> Result<Fetcher, Failure> {

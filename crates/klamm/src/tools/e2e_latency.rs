@@ -201,17 +201,20 @@ async fn measure(mut plan: Plan) -> Result<(), Failure> {
     }
     producer.close(Duration::from_secs(10)).await;
     latencies.sort_unstable();
+    report(&plan, &latencies, total / plan.count as f64 / 1e6);
+    Ok(())
+}
+
+fn report(plan: &Plan, latencies: &[u128], average: f64) {
     let at = |part: f64| {
         let index = ((latencies.len() as f64 * part) as usize).min(latencies.len().saturating_sub(1));
         latencies.get(index).copied().unwrap_or(0)
     };
-    let average = total / plan.count as f64 / 1e6;
     if plan.is_json {
         let latency = json!({ "average": average, "p50": at(0.5), "p99": at(0.99), "p999": at(0.999) });
         println!("{}", json!({ "records": plan.count, "latencyMs": latency }));
-        return Ok(());
+        return;
     }
     println!("Avg latency: {} ms", java_fixed(average, 4));
     println!("Percentiles: 50th = {}, 99th = {}, 99.9th = {}", at(0.5), at(0.99), at(0.999));
-    Ok(())
 }
