@@ -117,7 +117,7 @@ fn masked_word(word: &str) -> String {
 }
 
 /// Each number, with a fraction or without, becomes an N.
-fn without_numbers(line: &str) -> String {
+pub fn without_numbers(line: &str) -> String {
     let mut masked = String::new();
     let mut letters = line.chars().peekable();
     while let Some(letter) = letters.next() {
