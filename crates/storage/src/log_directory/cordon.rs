@@ -1,6 +1,5 @@
 //! Log directories that get no new replicas (KIP-1066).
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::LogDirectory;
@@ -14,7 +13,7 @@ impl LogDirectory {
     pub(crate) fn set_cordoned(&self, is_cordoned: bool) {
         if self.is_cordoned.swap(is_cordoned, Ordering::AcqRel) != is_cordoned {
             tracing::info!(directory = %self.path.display(), is_cordoned, "cordons have changed");
-            let observer = self.observer.read().as_ref().map(Arc::clone);
+            let observer = self.observer.read().clone();
             if let Some(observer) = observer {
                 observer.directory_cordoned(self);
             }
