@@ -40,17 +40,6 @@ impl Tally {
     }
 }
 
-/// What may be wrong with the world, to see that it is noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Planted {
-    /// Partitions take any marker, however old.
-    MarkersAreNotFenced,
-    /// A coordinator that takes over has not got the newest record.
-    RecordsAreForgotten,
-    /// A coordinator answers a producer that was replaced as if it were the newest.
-    ProducersAreNotFenced,
-}
-
 #[derive(Debug, Default)]
 struct Log {
     epochs: BTreeMap<i64, i16>,
@@ -92,18 +81,12 @@ pub struct World {
     /// By transactional id: every producer that the coordinator has named, and those of them that were replaced.
     named: BTreeMap<String, BTreeSet<(i64, i16)>>,
     replaced: BTreeMap<String, BTreeSet<(i64, i16)>>,
-    planted: Option<Planted>,
     tally: Tally,
 }
 
 impl World {
     pub fn run(seed: u64) -> Tally {
-        Self::run_with(seed, None)
-    }
-
-    pub fn run_with(seed: u64, planted: Option<Planted>) -> Tally {
         let mut world = World::new(seed);
-        world.planted = planted;
         for _ in 0..STEPS {
             world.step();
         }
@@ -140,7 +123,6 @@ impl World {
             promised: BTreeMap::new(),
             named: BTreeMap::new(),
             replaced: BTreeMap::new(),
-            planted: None,
             tally: Tally::default(),
         };
         world.fail_over();
@@ -278,23 +260,7 @@ impl World {
         assert!(!is_replaced, "{transactional_id}: {producer:?} was replaced and let in again");
     }
 
-    fn ask(&mut self, instance: usize, mut request: Request) {
-        if self.planted == Some(Planted::ProducersAreNotFenced) {
-            self.pretend_to_be_newest(&mut request);
-        }
-        self.ask_as_it_is(instance, request);
-    }
-
-    fn pretend_to_be_newest(&self, request: &mut Request) {
-        if let Request::AddPartitions { transactional_id, producer, .. }
-        | Request::EndTransaction { transactional_id, producer, .. } = request
-            && let Some(last) = self.named.get(transactional_id).and_then(BTreeSet::last)
-        {
-            (producer.id, producer.epoch) = *last;
-        }
-    }
-
-    fn ask_as_it_is(&mut self, instance: usize, request: Request) {
+    fn ask(&mut self, instance: usize, request: Request) {
         self.next_request += 1;
         let id = RequestId(self.next_request);
         self.asked.insert(id, (instance, request.clone()));
@@ -311,9 +277,6 @@ impl World {
     fn fail_over(&mut self) {
         self.asked.clear();
         self.missing.clear();
-        if self.planted == Some(Planted::RecordsAreForgotten) {
-            self.log.pop();
-        }
         self.engine = TransactionShard::new(&self.config, 1 << 20);
         for (key, value) in self.log.clone() {
             let position = RecordPosition { offset: 0, producer_id: -1 };
@@ -373,7 +336,7 @@ impl World {
         let repeats = epoch == newest && (!is_open || epoch == i16::MAX);
         let is_valid =
             if markers.transaction_version >= 2 { epoch > newest || repeats } else { epoch >= newest };
-        if is_valid || self.planted == Some(Planted::MarkersAreNotFenced) {
+        if is_valid {
             log.epochs.insert(id, epoch);
             for transaction in log.open.remove(&id).unwrap_or_default() {
                 log.outcomes.insert(transaction, markers.committed);
