@@ -45,6 +45,8 @@ pub(crate) struct Input {
     buffer: BytesMut,
     /// What came behind that, in a buffer that the core lends.
     arrived: Bytes,
+    /// Whether that buffer is still the core's.
+    is_lent: bool,
     reservation: Option<OwnedSemaphorePermit>,
     /// Length of the last frame: the next is probably as large.
     previous: usize,
@@ -170,7 +172,8 @@ impl Input {
 
     /// Gives the core its buffer back, since the handler of an earlier frame may wait for long.
     pub fn give_back(&mut self) {
-        if !self.arrived.is_empty() {
+        // Once for all frames that are in it: a copy for each would cost the square of their number.
+        if std::mem::take(&mut self.is_lent) && !self.arrived.is_empty() {
             self.arrived = Bytes::copy_from_slice(&self.arrived);
         }
     }
@@ -212,6 +215,7 @@ impl Input {
         }
         if read_bytes > own {
             self.arrived = buffers.lend(lent, read_bytes - own);
+            self.is_lent = true;
         } else {
             buffers.give_back(lent);
         }

@@ -44,6 +44,20 @@ fn frames_may_come_in_any_pieces() {
 }
 
 #[test]
+fn many_small_frames_at_once_cost_no_more_each_than_few() {
+    let fixture = Fixture::start(|_| {});
+    let mut client = fixture.connect();
+    let stream: Vec<u8> =
+        (0..40_000_u32).flat_map(|number| framed(&[b"e", &number.to_be_bytes()[..]].concat())).collect();
+    let mut writer = client.0.try_clone().unwrap();
+    let sender = std::thread::spawn(move || writer.write_all(&stream).unwrap());
+    for number in 0..40_000_u32 {
+        assert_eq!(client.receive(), number.to_be_bytes());
+    }
+    sender.join().unwrap();
+}
+
+#[test]
 fn lying_lengths_close_with_one_log_line() {
     let fixture = Fixture::start(|settings| settings.request_max_bytes = 1_000);
     let mut undisturbed = fixture.connect();

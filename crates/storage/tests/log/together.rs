@@ -76,6 +76,10 @@ fn compare(steps: &[Step]) {
     }
     manager.shutdown(1).expect("stops");
     other_manager.shutdown(1).expect("stops");
+    if log.log_end_offset() == 0 {
+        // A log without records has no files.
+        return;
+    }
     let files = names(&disk, "/data/t-0");
     assert_eq!(files, names(&other_disk, "/data/t-0"));
     for file in files.iter().filter(|name| *name != "partition.metadata") {
