@@ -165,7 +165,7 @@ impl Node {
             dynamic_config.clone(),
             reports.clone(),
         );
-        let quorum = assembly::start_quorum(&config, disk.clone(), &logs, &clock, publisher.clone())?;
+        let quorum = assembly::start_quorum(&config, &logs, &clock, publisher.clone())?;
         assembly::load_logs(&logs, &metadata, &dynamic_config, clock.now_ms())?;
 
         let (stopping, stopped) = watch::channel(false);

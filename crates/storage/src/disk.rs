@@ -103,10 +103,18 @@ pub trait DiskFile: Send + Sync + Debug {
     fn write_at(&self, position: u64, parts: &[IoSlice<'_>]) -> io::Result<usize>;
     /// Cuts or extends (with zeros) to `length`.
     fn set_length(&self, length: u64) -> io::Result<()>;
+    /// Takes the space of the first `length` bytes; the length and what is read stay as they are where the file
+    /// system can do that, otherwise the file grows by zeros.
+    fn allocate(&self, length: u64) -> io::Result<()>;
     /// Makes contents and length durable.
     fn sync_data(&self) -> io::Result<()>;
     /// The operating system's file, for `sendfile`; `None` on a simulated disk.
     fn system_file(&self) -> Option<Arc<std::fs::File>>;
+}
+
+/// Whether a call failed because the volume, or the part of it that we may use, has no space left.
+pub fn is_out_of_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// A write that did not complete.

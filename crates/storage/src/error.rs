@@ -25,6 +25,12 @@ pub enum StorageError {
         /// The failure that took it offline.
         reason: String,
     },
+    /// The volume is full; nothing is appended until space returns.
+    #[error("log directory {} is full", path.display())]
+    Full {
+        /// The log directory.
+        path: PathBuf,
+    },
     /// A file's content is not what its format allows.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
@@ -50,6 +56,15 @@ pub enum StorageError {
 impl StorageError {
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> StorageError {
         StorageError::Io { action, path: path.to_owned(), source }
+    }
+
+    /// Whether there was no space for a write.
+    pub(crate) fn is_out_of_space(&self) -> bool {
+        match self {
+            StorageError::Io { source, .. } => crate::disk::is_out_of_space(source),
+            StorageError::Full { .. } => true,
+            _ => false,
+        }
     }
 
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> StorageError {

@@ -20,6 +20,10 @@ pub const CLEANER_OFFSET_CHECKPOINT_FILE: &str = "cleaner-offset-checkpoint";
 pub const LEADER_EPOCH_CHECKPOINT_FILE: &str = "leader-epoch-checkpoint";
 /// Topic id of one log.
 pub const PARTITION_METADATA_FILE: &str = "partition.metadata";
+/// Pieces of segments that are not synced; a plain file, which Apache Kafka passes over.
+pub const JOURNAL_FILE: &str = ".klamm-journal";
+/// Space kept for writes that must not fail; a plain file likewise.
+pub const RESERVE_FILE: &str = ".klamm-reserve";
 /// The topic whose single partition is the metadata log.
 pub const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";
 

@@ -3,6 +3,7 @@
 //! The first failed write or sync takes the whole directory offline until the process restarts: after a failed
 //! sync nobody knows what the disk holds, so nothing is tried again.
 
+mod cleaner_offsets;
 mod cordon;
 mod futures;
 mod unsaved;
@@ -22,10 +23,12 @@ use crate::disk::{Disk, DiskLock, DiskSpace, DiskVolume};
 use crate::error::StorageError;
 use crate::file_cache::FileCache;
 use crate::file_names::{
-    CLEANER_OFFSET_CHECKPOINT_FILE, HIGH_WATERMARK_CHECKPOINT_FILE, LOG_START_OFFSET_CHECKPOINT_FILE,
-    RECOVERY_POINT_CHECKPOINT_FILE, partition_directory_name,
+    HIGH_WATERMARK_CHECKPOINT_FILE, LOG_START_OFFSET_CHECKPOINT_FILE, RECOVERY_POINT_CHECKPOINT_FILE,
+    partition_directory_name,
 };
+use crate::journal::Journal;
 use crate::partition_log::{LoadedLog, PartitionLog};
+use crate::reserve::{Reserve, ReservingDisk};
 use crate::sync_batch::SyncBatch;
 use crate::sync_queue::SyncQueue;
 
@@ -43,7 +46,9 @@ pub(crate) type Logs = BTreeMap<Arc<str>, BTreeMap<i32, Arc<PartitionLog>>>;
 
 /// A log directory (an entry of `log.dirs`).
 pub struct LogDirectory {
+    /// Reaches into the reserve where a write must not fail.
     disk: Arc<dyn Disk>,
+    reserve: Arc<Reserve>,
     path: PathBuf,
     id: Uuid,
     last_shutdown: LastShutdown,
@@ -59,6 +64,7 @@ pub struct LogDirectory {
     /// Copies on their way here from other directories; not among the logs.
     futures: RwLock<Logs>,
     pub(crate) sync_queue: SyncQueue,
+    journal: Journal,
     deletions: Mutex<Vec<Deletion>>,
     /// What the checkpoints say of logs that are not open.
     unopened: Mutex<BTreeMap<(String, i32), FoundOffsets>>,
@@ -103,10 +109,13 @@ impl LogDirectory {
         files: Arc<FileCache>,
         lock: Option<Box<dyn DiskLock>>,
         volume: Option<Arc<dyn DiskVolume>>,
+        journal: Journal,
     ) -> LogDirectory {
+        let reserve = Arc::new(Reserve::new(Arc::clone(&disk), path.clone()));
         LogDirectory {
             volume: Mutex::new(volume),
-            disk,
+            disk: Arc::new(ReservingDisk::new(disk, Arc::clone(&reserve))),
+            reserve,
             path,
             id,
             last_shutdown,
@@ -120,6 +129,7 @@ impl LogDirectory {
             log_count: AtomicUsize::new(0),
             futures: RwLock::new(Logs::new()),
             sync_queue: SyncQueue::default(),
+            journal,
             deletions: Mutex::new(Vec::new()),
             unopened: Mutex::new(BTreeMap::new()),
             forgotten: Mutex::new(BTreeSet::new()),
@@ -158,6 +168,21 @@ impl LogDirectory {
         self.disk
             .space(&self.path)
             .map_err(|error| StorageError::io("ask for the space of", &self.path, error))
+    }
+
+    /// The disk that it lies on, for whatever else is written there: when the volume is full, that may use the
+    /// space which the directory keeps in reserve.
+    pub fn shared_disk(&self) -> Arc<dyn Disk> {
+        Arc::clone(&self.disk)
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Space for what must be written when the volume is full.
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.reserve
     }
 
     pub(crate) fn disk(&self) -> &dyn Disk {
@@ -205,6 +230,16 @@ impl LogDirectory {
         if let Some(observer) = observer {
             observer.directory_failed(self);
         }
+        error
+    }
+
+    /// As [`LogDirectory::fail`], but a full volume only has appends refused until space returns: for writes after
+    /// whose failure everything is as it was.
+    pub(crate) fn fail_unless_full(&self, error: StorageError) -> StorageError {
+        if !error.is_out_of_space() {
+            return self.fail(error);
+        }
+        self.reserve.note_full(&error);
         error
     }
 
@@ -263,55 +298,6 @@ impl LogDirectory {
     /// The logs that are compacted.
     pub(crate) fn compacted_logs(&self) -> Vec<Arc<PartitionLog>> {
         self.compacted.lock().values().flat_map(|partitions| partitions.values().cloned()).collect()
-    }
-
-    /// Up to where a log has been compacted.
-    pub(crate) fn cleaner_offset(&self, topic: &str, partition: i32) -> Option<i64> {
-        self.cleaner_offsets.lock().get(&(topic.to_owned(), partition)).copied()
-    }
-
-    /// Notes durably up to where a log has been compacted.
-    pub(crate) fn set_cleaner_offset(
-        &self,
-        topic: &str,
-        partition: i32,
-        offset: i64,
-    ) -> Result<(), StorageError> {
-        let mut offsets = self.cleaner_offsets.lock();
-        offsets.insert((topic.to_owned(), partition), offset);
-        self.write_cleaner_offsets(&offsets)
-    }
-
-    /// Notes durably that what lies at or above `offset` has not been compacted.
-    pub(crate) fn lower_cleaner_offset(
-        &self,
-        topic: &str,
-        partition: i32,
-        offset: i64,
-    ) -> Result<(), StorageError> {
-        let mut offsets = self.cleaner_offsets.lock();
-        match offsets.get_mut(&(topic.to_owned(), partition)) {
-            Some(cleaned) if *cleaned > offset => *cleaned = offset,
-            _ => return Ok(()),
-        }
-        self.write_cleaner_offsets(&offsets)
-    }
-
-    /// Forgets durably what was noted of logs that are gone.
-    fn forget_cleaner_offsets(&self, is_gone: impl Fn(&str, i32) -> bool) -> Result<(), StorageError> {
-        let mut offsets = self.cleaner_offsets.lock();
-        let count = offsets.len();
-        offsets.retain(|(topic, partition), _| !is_gone(topic, *partition));
-        if offsets.len() == count { Ok(()) } else { self.write_cleaner_offsets(&offsets) }
-    }
-
-    fn write_cleaner_offsets(&self, offsets: &Offsets) -> Result<(), StorageError> {
-        self.check_online()?;
-        let entries =
-            offsets.iter().map(|((topic, partition), offset)| (topic.as_str(), *partition, *offset));
-        let text = checkpoint::encode_offsets(entries);
-        let path = self.path.join(CLEANER_OFFSET_CHECKPOINT_FILE);
-        checkpoint::write_text(self.disk(), &path, &text).map_err(|error| self.fail(error))
     }
 
     pub(crate) fn log_count(&self) -> usize {
@@ -423,6 +409,7 @@ impl LogDirectory {
 
     /// Drops every log and gives the lock back; the directory is not used after that.
     pub(crate) fn release(&self) {
+        self.journal.release();
         self.compacted.lock().clear();
         self.flushing.lock().clear();
         self.logs.write().clear();
@@ -485,7 +472,8 @@ impl LogDirectory {
         }
         batch.commit(self)?;
         let saved: Vec<i64> = points.iter().map(|(_, point)| *point).collect();
-        self.write_checkpoint(RECOVERY_POINT_CHECKPOINT_FILE, points, |known| known.recovery_point)?;
+        self.write_checkpoint(RECOVERY_POINT_CHECKPOINT_FILE, points, |known| known.recovery_point)
+            .inspect_err(|_| self.unsaved.note_recovery_point())?;
         logs.iter().zip(saved).for_each(|(log, point)| log.recovery_point_saved(point));
         Ok(())
     }
@@ -499,6 +487,7 @@ impl LogDirectory {
             (log, high_watermark)
         });
         self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT_FILE, offsets.collect(), |known| known.high_watermark)
+            .inspect_err(|_| self.unsaved.note_high_watermark())
     }
 
     /// Writes the log start offsets that the names of the segments do not tell.
@@ -511,6 +500,7 @@ impl LogDirectory {
             logs.filter_map(|log| log.start_offset_to_save().map(|offset| (log, offset))).collect()
         };
         self.write_checkpoint(LOG_START_OFFSET_CHECKPOINT_FILE, offsets, |known| known.log_start_offset)
+            .inspect_err(|_| self.unsaved.note_log_start_offset())
     }
 
     /// Writes the offsets of open logs, and of those that are not open as they were found.
@@ -529,7 +519,8 @@ impl LogDirectory {
             logs.iter().map(|(log, offset)| (log.topic(), log.partition(), *offset)).chain(kept).collect();
         entries.sort_unstable();
         let text = checkpoint::encode_offsets(entries.into_iter());
-        checkpoint::write_text(self.disk(), &self.path.join(name), &text).map_err(|error| self.fail(error))
+        let written = checkpoint::write_text(self.disk(), &self.path.join(name), &text);
+        written.map_err(|error| self.fail_unless_full(error))
     }
 
     /// Reads the checkpoints. One that cannot be read counts as empty: everything is then verified.
@@ -550,14 +541,6 @@ impl LogDirectory {
                 }
                 Err(error) => tracing::warn!(%error, "going on without a checkpoint"),
             }
-        }
-    }
-
-    /// Reads up to where logs have been compacted; what cannot be read is compacted from the start.
-    pub(crate) fn read_cleaner_offsets(&self) {
-        match checkpoint::read_offsets(self.disk(), &self.path.join(CLEANER_OFFSET_CHECKPOINT_FILE)) {
-            Ok(offsets) => *self.cleaner_offsets.lock() = offsets,
-            Err(error) => tracing::warn!(%error, "going on without a checkpoint"),
         }
     }
 

@@ -70,11 +70,16 @@ pub struct LogManagerConfig {
     pub retention_check_interval_ms: i64,
     /// `producer.id.expiration.check.interval.ms`.
     pub producer_id_expiration_check_interval_ms: i64,
+    /// Size of the journal that each directory gets once many partitions wait for syncs at a time; 0 for none.
+    pub journal_bytes: u64,
     /// How compaction goes about its work.
     pub cleaner: CleanerConfig,
     /// Who runs the syncs.
     pub sync: SyncExecution,
 }
+
+/// Two halves, each worth seconds of small appends.
+const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
 impl LogManagerConfig {
     /// Kafka 4.4's defaults.
@@ -91,6 +96,7 @@ impl LogManagerConfig {
             high_watermark_checkpoint_interval_ms: 5_000,
             retention_check_interval_ms: 300_000,
             producer_id_expiration_check_interval_ms: 600_000,
+            journal_bytes: JOURNAL_BYTES,
             cleaner: CleanerConfig::default(),
             sync: SyncExecution::Threads,
         }
@@ -129,12 +135,9 @@ impl LogManager {
         let mut sync_threads = Vec::new();
         if config.sync == SyncExecution::Threads {
             for (index, directory) in directories.iter().enumerate() {
-                let (directory, path) = (Arc::clone(directory), directory.path().to_owned());
-                let thread = std::thread::Builder::new()
-                    .name(format!("log-sync-{index}"))
-                    .spawn(move || sync_queue::run(&directory))
-                    .map_err(|error| StorageError::io("start the sync thread of", &path, error))?;
-                sync_threads.push(thread);
+                sync_threads.push(start(directory, format!("log-sync-{index}"), sync_queue::run)?);
+                let run_journal = |directory: &LogDirectory| directory.journal().run(directory);
+                sync_threads.push(start(directory, format!("log-journal-{index}"), run_journal)?);
             }
         }
         Ok(LogManager {
@@ -346,7 +349,7 @@ impl LogManager {
         let mut result = Ok(());
         for directory in &self.directories {
             let round = sync_queue::sync_waiting(directory);
-            result = result.and(round);
+            result = result.and(round).and_then(|()| directory.journal().do_chores(directory));
         }
         result
     }
@@ -373,6 +376,7 @@ impl LogManager {
     fn stop_syncing(&self) {
         for directory in &self.directories {
             directory.sync_queue.stop();
+            directory.journal().stop();
         }
         for thread in self.sync_threads.lock().drain(..) {
             if thread.join().is_err() {
@@ -380,6 +384,18 @@ impl LogManager {
             }
         }
     }
+}
+
+fn start(
+    directory: &Arc<LogDirectory>,
+    name: String,
+    run: fn(&LogDirectory),
+) -> Result<JoinHandle<()>, StorageError> {
+    let (directory, path) = (Arc::clone(directory), directory.path().to_owned());
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(move || run(&directory))
+        .map_err(|error| StorageError::io("start a thread for", &path, error))
 }
 
 impl Drop for LogManager {

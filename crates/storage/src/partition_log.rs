@@ -139,6 +139,10 @@ impl PartitionLog {
         self.place.directory()
     }
 
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> Arc<TopicConfig> {
         Arc::clone(&self.config.read())
@@ -292,6 +296,17 @@ impl PartitionLog {
         source: std::io::Error,
     ) -> StorageError {
         self.directory().fail(StorageError::io(action, path, source))
+    }
+
+    /// As [`PartitionLog::write_error`] for a write after whose failure the log is as it was: a full volume only has
+    /// appends refused until space returns.
+    fn refused_write(
+        &self,
+        action: &'static str,
+        path: &std::path::Path,
+        source: std::io::Error,
+    ) -> StorageError {
+        self.directory().fail_unless_full(StorageError::io(action, path, source))
     }
 }
 

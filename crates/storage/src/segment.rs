@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 
 use self::proven::Proven;
 use self::sorted_entries::{OffsetEntry, SortedEntries, TimeEntry};
-use crate::disk::{DiskFile, OpenMode, WriteFailure, write_all_at};
+use crate::disk::{DiskFile, OpenMode, WriteFailure, is_out_of_space, write_all_at};
 use crate::file_cache::{FileSlot, SlotOwner};
 use crate::file_names::{LogFileKind, log_file_path};
 use crate::place::Place;
@@ -38,6 +38,8 @@ pub(crate) struct Segment {
     /// Tells segments apart that had the same base offset one after the other.
     pub(crate) generation: u32,
     size: AtomicU32,
+    /// Bytes below are durable, by a sync or by the journal.
+    durable_size: AtomicU32,
     next_offset: AtomicI64,
     first_timestamp: AtomicI64,
     slots: [FileSlot; 4],
@@ -110,6 +112,7 @@ impl Segment {
             created_ms,
             generation,
             size: AtomicU32::new(size),
+            durable_size: AtomicU32::new(size),
             next_offset: AtomicI64::new(next_offset),
             first_timestamp: AtomicI64::new(UNKNOWN_TIMESTAMP),
             slots: Default::default(),
@@ -129,6 +132,22 @@ impl Segment {
     /// Offset after the last batch.
     pub(crate) fn next_offset(&self) -> i64 {
         self.next_offset.load(Ordering::Acquire)
+    }
+
+    /// Up to where the content is durable: what was found at a start without a need to verify it, and what rounds of
+    /// syncs have made so.
+    pub(crate) fn durable_size(&self) -> u32 {
+        self.durable_size.load(Ordering::Acquire)
+    }
+
+    /// A round has made the content durable up to `size`.
+    pub(crate) fn made_durable(&self, size: u32) {
+        self.durable_size.fetch_max(size, Ordering::AcqRel);
+    }
+
+    /// Nothing is known to be durable any more.
+    pub(crate) fn forget_durable(&self) {
+        self.durable_size.store(0, Ordering::Release);
     }
 
     pub(crate) fn path(&self, place: &Place, kind: LogFileKind) -> PathBuf {
@@ -223,7 +242,11 @@ impl Segment {
             indexes.maybe_push_time(largest);
             indexes.bytes_since_last_entry = 0;
             if indexes.offsets.pending() >= PENDING_ENTRIES_MAX {
-                self.write_pending(place, indexes)?;
+                match self.write_pending(place, indexes) {
+                    // They wait in memory: appends are refused until space returns.
+                    Err(error) if is_out_of_space(&error) => {}
+                    written => written?,
+                }
             }
         }
         indexes.bytes_since_last_entry = indexes.bytes_since_last_entry.saturating_add(batch.size);

@@ -1,4 +1,5 @@
-//! Several files made durable together: one by one while they are few, by one sync of the volume when they are many.
+//! Several files made durable together: segments through the journal, other files one by one while they are few and by one
+//! sync of the volume when they are many.
 //!
 //! A sync of the volume is one journal commit however many files are dirty: thousands of files in the time of some
 //! dozen single syncs. It also writes what others have dirtied there, so few files do not pay for it.
@@ -9,6 +10,8 @@ use std::sync::Arc;
 
 use crate::disk::{DiskFile, OpenMode, write_all_at};
 use crate::error::StorageError;
+use crate::file_names::LogFileKind;
+use crate::journal::{JOURNAL_FILES_MIN, SegmentSync};
 use crate::log_directory::LogDirectory;
 
 /// From here on the volume is synced as a whole.
@@ -17,6 +20,7 @@ const VOLUME_SYNC_FILES_MIN: usize = 48;
 /// What is to be durable when [`SyncBatch::commit`] returns.
 #[derive(Default)]
 pub(crate) struct SyncBatch {
+    segments: Vec<SegmentSync>,
     count: usize,
     files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
     directories: Vec<PathBuf>,
@@ -41,6 +45,11 @@ impl SyncBatch {
         Ok(())
     }
 
+    /// Adds a segment with content that is not durable.
+    pub(crate) fn add_segment(&mut self, segment: SegmentSync) {
+        self.segments.push(segment);
+    }
+
     /// Adds a directory with unsynced names.
     pub(crate) fn add_directory(&mut self, path: PathBuf) {
         self.directories.push(path);
@@ -60,7 +69,8 @@ impl SyncBatch {
             write_all_at(file.as_ref(), 0, &[bytes]).map_err(|failure| failure.source)?;
             Ok(file)
         });
-        let file = written.map_err(|source| fail(directory, "write", &temporary, source))?;
+        let file = written
+            .map_err(|source| directory.fail_unless_full(StorageError::io("write", &temporary, source)))?;
         self.add_file(temporary.clone(), || Ok(file))?;
         self.directories.extend(path.parent().map(Path::to_owned));
         self.replacements.push((temporary, path));
@@ -70,8 +80,15 @@ impl SyncBatch {
     /// Makes it so. Any failure takes the directory offline.
     pub(crate) fn commit(mut self, directory: &LogDirectory) -> Result<(), StorageError> {
         directory.check_online()?;
-        let is_whole_volume = self.is_whole_volume();
+        let segments = std::mem::take(&mut self.segments);
+        let has_many_names = self.count + self.directories.len() >= VOLUME_SYNC_FILES_MIN;
+        let may_be_journaled = segments.len() >= JOURNAL_FILES_MIN && !has_many_names;
+        if !may_be_journaled || !directory.journal().write(directory, &segments)? {
+            self.add_segment_files(directory, segments)?;
+        }
+        let is_whole_volume = self.is_whole_volume() || has_many_names;
         if is_whole_volume {
+            self.files.clear();
             sync_volume(directory)?;
         }
         for (path, file) in &self.files {
@@ -94,6 +111,23 @@ impl SyncBatch {
         self.directories.dedup();
         for path in &self.directories {
             directory.disk().sync_dir(path).map_err(|source| fail(directory, "sync", path, source))?;
+        }
+        Ok(())
+    }
+
+    fn add_segment_files(
+        &mut self,
+        directory: &LogDirectory,
+        segments: Vec<SegmentSync>,
+    ) -> Result<(), StorageError> {
+        for piece in segments {
+            // Whatever is written after this is due again.
+            piece.segment.take_unsynced(LogFileKind::Log);
+            match self.add_file(piece.path(), || piece.file()) {
+                // Deleted since.
+                Err(_) if piece.segment.is_discarded() => {}
+                added => added.map_err(|error| directory.fail(error))?,
+            }
         }
         Ok(())
     }

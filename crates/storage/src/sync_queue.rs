@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use smallvec::SmallVec;
 
 use crate::error::StorageError;
 use crate::log_directory::LogDirectory;
 use crate::partition_log::PartitionLog;
+use crate::segment::Segment;
 use crate::sync_batch::SyncBatch;
 
 /// From the beginning of one round to that of the next, unless somebody waits for it.
@@ -42,6 +44,8 @@ pub(crate) struct SyncTicket {
     pub(crate) end_offset: i64,
     /// How often the log had been cut then; a cut since makes the ticket void.
     pub(crate) truncations: u64,
+    /// Segments with what the round makes durable, and up to where.
+    pub(crate) segments: SmallVec<[(Arc<Segment>, u32); 1]>,
 }
 
 impl SyncQueue {

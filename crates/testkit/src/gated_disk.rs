@@ -187,6 +187,10 @@ impl DiskFile for GatedFile {
         self.file.set_length(length)
     }
 
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        self.file.allocate(length)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.gate.pass(&self.path);
         self.file.sync_data()

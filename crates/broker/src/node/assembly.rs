@@ -87,7 +87,6 @@ pub(super) fn partitions(
 
 pub(super) fn start_quorum(
     config: &BrokerConfig,
-    disk: Arc<dyn Disk>,
     logs: &Arc<LogManager>,
     clock: &Arc<dyn Clock>,
     publisher: MetadataPublisher,
@@ -99,6 +98,7 @@ pub(super) fn start_quorum(
     let voters = BTreeMap::from([(node_id, VoterNode::default())]);
     let defaults =
         QuorumSettings::new(node_id, log.directory().id(), voters, WallClock(Arc::new(move || now.now_ms())));
+    let disk = log.directory().shared_disk();
     let storage = QuorumStorage { disk, directory: log.directory().path().join(METADATA_LOG), log };
     let transport = InProcessTransport::default().endpoint(node_id);
     Ok(Quorum::start(settings::quorum(config, defaults), storage, Box::new(publisher), transport)?)

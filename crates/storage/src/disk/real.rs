@@ -8,10 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustix::fs::FlockOperation;
+use rustix::fs::{FallocateFlags, FlockOperation};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::{DirectoryEntry, Disk, DiskFile, DiskLock, DiskSpace, DiskVolume, OpenMode};
+use super::{
+    DirectoryEntry, Disk, DiskFile, DiskLock, DiskSpace, DiskVolume, OpenMode, WRITE_BYTES_MAX, write_all_at,
+};
 
 /// Distance between probes of [`DiskFile::read_would_block`]: the kernel's usual read-ahead.
 const PROBE_STRIDE: u64 = 128 * 1024;
@@ -170,6 +172,13 @@ impl DiskFile for RealFile {
         self.0.set_len(length)
     }
 
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(self.0.as_ref(), FallocateFlags::KEEP_SIZE, 0, length) {
+            Err(Errno::OPNOTSUPP) => write_zeros(self, length),
+            allocated => Ok(allocated?),
+        }
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
     }
@@ -177,6 +186,18 @@ impl DiskFile for RealFile {
     fn system_file(&self) -> Option<Arc<File>> {
         Some(Arc::clone(&self.0))
     }
+}
+
+/// Extends a file by zeros up to `length`, for file systems that cannot take space in advance.
+fn write_zeros(file: &RealFile, length: u64) -> io::Result<()> {
+    let zeros = vec![0; WRITE_BYTES_MAX];
+    let mut position = file.length()?;
+    while position < length {
+        let step = (length - position).min(WRITE_BYTES_MAX as u64);
+        write_all_at(file, position, &[&zeros[..step as usize]]).map_err(|failure| failure.source)?;
+        position += step;
+    }
+    Ok(())
 }
 
 fn describe(name: String, metadata: &fs::Metadata) -> DirectoryEntry {

@@ -45,6 +45,8 @@ struct SimState {
     next_inode: u64,
     locked: Vec<u64>,
     faults: Faults,
+    /// Bytes that fit, if that is bounded.
+    capacity: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,13 @@ impl SimDisk {
     /// An empty disk with a root directory.
     pub fn new() -> SimDisk {
         let inodes = BTreeMap::from([(ROOT, Inode::Directory(Directory::default()))]);
-        SimDisk::with(SimState { inodes, next_inode: 1, locked: Vec::new(), faults: Faults::default() })
+        SimDisk::with(SimState {
+            inodes,
+            next_inode: 1,
+            locked: Vec::new(),
+            faults: Faults::default(),
+            capacity: None,
+        })
     }
 
     fn with(state: SimState) -> SimDisk {
@@ -114,6 +122,17 @@ impl SimDisk {
     /// Adds a fault; faults are tried in the order they were added and each strikes once.
     pub fn inject(&self, fault: Fault) {
         self.state.lock().faults.add(fault);
+    }
+
+    /// Bounds the bytes of all files together: a write beyond that is short, and one without any room fails with
+    /// `ENOSPC`. `None` lifts the bound.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.state.lock().capacity = bytes;
+    }
+
+    /// Bytes of all files that have a name.
+    pub fn used(&self) -> u64 {
+        self.state.lock().used(ROOT)
     }
 
     /// How many calls that change the disk were made so far (writes, syncs, names).
@@ -132,8 +151,9 @@ impl SimDisk {
         let mut choices = inode::Choices::new(style);
         let state = self.state.lock();
         let inodes = state.inodes.iter().map(|(id, inode)| (*id, inode.after_crash(&mut choices))).collect();
-        let next_inode = state.next_inode;
-        SimDisk::with(SimState { inodes, next_inode, locked: Vec::new(), faults: Faults::default() })
+        let (next_inode, capacity) = (state.next_inode, state.capacity);
+        let (locked, faults) = (Vec::new(), Faults::default());
+        SimDisk::with(SimState { inodes, next_inode, locked, faults, capacity })
     }
 
     /// Overwrites bytes of a file as damage on the medium would: durable at once, past every check.
@@ -191,6 +211,24 @@ impl SimState {
             Some(Inode::Directory(_)) => Err(io::ErrorKind::IsADirectory.into()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    /// Bytes of the files at and below an inode.
+    fn used(&self, inode: u64) -> u64 {
+        match self.inodes.get(&inode) {
+            Some(Inode::File(file)) => file.occupied(),
+            Some(Inode::Directory(directory)) => {
+                directory.names().values().map(|inode| self.used(*inode)).sum()
+            }
+            None => 0,
+        }
+    }
+
+    /// How far a file may grow, up to the end offset `wanted`.
+    fn room_up_to(&self, inode: u64, wanted: u64) -> io::Result<u64> {
+        let occupied = self.file(inode)?.occupied();
+        let Some(capacity) = self.capacity.filter(|_| wanted > occupied) else { return Ok(wanted) };
+        Ok(wanted.min(occupied + capacity.saturating_sub(self.used(ROOT))))
     }
 
     fn add_inode(&mut self, inode: Inode) -> u64 {
@@ -338,7 +376,10 @@ impl Disk for SimDisk {
     }
 
     fn space(&self, _path: &Path) -> io::Result<DiskSpace> {
-        Ok(DiskSpace { total_bytes: VOLUME_BYTES, usable_bytes: VOLUME_BYTES })
+        let state = self.state.lock();
+        let total_bytes = state.capacity.unwrap_or(VOLUME_BYTES);
+        let used = if state.capacity.is_some() { state.used(ROOT) } else { 0 };
+        Ok(DiskSpace { total_bytes, usable_bytes: total_bytes.saturating_sub(used) })
     }
 }
 
@@ -373,6 +414,11 @@ impl DiskFile for SimFile {
         if let Some(short) = state.faults.strike_write(&self.path)? {
             bytes.truncate(short);
         }
+        let room = state.room_up_to(self.inode, position + bytes.len() as u64)?.saturating_sub(position);
+        if room == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        bytes.truncate(usize::try_from(room).unwrap_or(usize::MAX));
         let written = bytes.len();
         state.file_mut(self.inode)?.change(FileChange::Write { position, bytes });
         Ok(written)
@@ -383,6 +429,14 @@ impl DiskFile for SimFile {
         state.faults.strike(FaultedCall::Write, &self.path)?;
         state.file_mut(self.inode)?.change(FileChange::Length(length));
         Ok(())
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        let mut state = self.state();
+        state.faults.strike(FaultedCall::Write, &self.path)?;
+        let room = state.room_up_to(self.inode, length)?;
+        state.file_mut(self.inode)?.allocate(room);
+        if room < length { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -13,6 +13,7 @@ use crate::disk::{Disk, DiskLock, read_small_file, replace_file};
 use crate::error::StorageError;
 use crate::file_cache::FileCache;
 use crate::file_names::{LOCK_FILE, META_PROPERTIES_FILE};
+use crate::journal::{self, Journal};
 use crate::log_directory::LogDirectory;
 use crate::meta_properties::{self, MetaProperties};
 use crate::sync_batch::SyncBatch;
@@ -58,7 +59,7 @@ pub(super) fn open(
     let mut directories = Vec::with_capacity(taken.len());
     for outcome in taken {
         directories.push(Arc::new(match outcome {
-            Ok(taken) => identify(disk, taken, &cluster_id, config.node_id, files, random_id)?,
+            Ok(taken) => identify(disk, taken, &cluster_id, config, files, random_id)?,
             Err((path, error)) => {
                 let last = clean_shutdown::LastShutdown::default();
                 let directory = LogDirectory::new(
@@ -69,6 +70,7 @@ pub(super) fn open(
                     Arc::clone(files),
                     None,
                     None,
+                    Journal::new(0),
                 );
                 directory.fail(error);
                 directory
@@ -152,7 +154,7 @@ fn identify(
     disk: &Arc<dyn Disk>,
     taken: Taken<'_>,
     cluster_id: &str,
-    node_id: i32,
+    config: &LogManagerConfig,
     files: &Arc<FileCache>,
     random_id: &mut dyn FnMut() -> Uuid,
 ) -> Result<LogDirectory, StorageError> {
@@ -161,8 +163,11 @@ fn identify(
         Some(id) => id,
         None => {
             let id = random_id();
-            let properties =
-                MetaProperties { cluster_id: cluster_id.to_owned(), node_id, directory_id: Some(id) };
+            let properties = MetaProperties {
+                cluster_id: cluster_id.to_owned(),
+                node_id: config.node_id,
+                directory_id: Some(id),
+            };
             let path = taken.path.join(META_PROPERTIES_FILE);
             replace_file(disk.as_ref(), &path, meta_properties::encode(&properties).as_bytes())
                 .map_err(|error| StorageError::io("write", &path, error))?;
@@ -170,6 +175,7 @@ fn identify(
         }
     };
     let volume = disk.volume(taken.path).map_err(|error| StorageError::io("open", taken.path, error))?;
+    journal::replay(disk.as_ref(), taken.path)?;
     let last_shutdown = clean_shutdown::take(disk.as_ref(), taken.path)?;
     let directory = LogDirectory::new(
         Arc::clone(disk),
@@ -179,6 +185,7 @@ fn identify(
         Arc::clone(files),
         Some(taken.lock),
         Some(volume),
+        Journal::new(config.journal_bytes),
     );
     directory.read_checkpoints();
     directory.read_cleaner_offsets();
@@ -194,6 +201,7 @@ pub(super) fn close(directory: &LogDirectory, broker_epoch: i64) -> Result<(), S
     }
     batch.commit(directory)?;
     logs.iter().for_each(|log| log.closed());
+    directory.journal().close(directory)?;
     directory.checkpoint_recovery_points()?;
     directory.checkpoint_high_watermarks()?;
     directory.checkpoint_log_start_offsets()?;

@@ -56,6 +56,9 @@ impl LogManager {
         }
         for directory in &self.directories {
             directory.delete_due(now_ms);
+            if !directory.is_offline() {
+                directory.reserve().maintain();
+            }
         }
         now_ms.saturating_add(TICK_MS)
     }

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 
 use super::producers::producer_batch;
 use super::{LogState, PartitionLog};
-use crate::disk::WriteFailure;
+use crate::disk::{WriteFailure, is_out_of_space};
 use crate::error::StorageError;
 use crate::file_names::LogFileKind;
 use crate::plan::roll::{self, RollInput, RollLimits};
@@ -165,6 +165,7 @@ impl PartitionLog {
         leading: Leading,
         now_ms: i64,
     ) -> Result<AppendInfo, AppendError> {
+        self.directory().reserve().check_space()?;
         let Leading { leader_epoch, origin, transaction_version } = leading;
         let mut next_offset = self.log_end_offset();
         for batch in &mut batches {
@@ -301,13 +302,15 @@ impl PartitionLog {
             .map_err(|failure| self.undo_append(&segment, failure))
     }
 
-    /// A write that brought nothing to the file, because the disk is full, leaves the log as it was. Any other
-    /// failure ends the directory's use; what was written of the batch is cut off again if that is possible.
+    /// Cuts off what was written of a batch. A full disk then leaves the log as it was; any other failure ends the
+    /// directory's use.
     fn undo_append(&self, segment: &Arc<Segment>, failure: WriteFailure) -> StorageError {
         let path = segment.path(&self.place, LogFileKind::Log);
-        let is_full = failure.source.kind() == std::io::ErrorKind::StorageFull;
         let was_cut = failure.written == 0 || segment.cut_to_size(&self.place).is_ok();
-        if is_full && failure.written == 0 {
+        if was_cut && is_out_of_space(&failure.source) {
+            self.directory()
+                .reserve()
+                .note_full(&format_args!("an append to {}-{}", self.topic, self.partition));
             return StorageError::io("append to", &path, failure.source);
         }
         if !was_cut {
@@ -402,7 +405,7 @@ impl PartitionLog {
     ) -> Result<Arc<Segment>, StorageError> {
         if let Some(active) = self.active_segment() {
             active.finish_indexes(&self.place).map_err(|source| {
-                self.write_error(
+                self.refused_write(
                     "write the index of",
                     &active.path(&self.place, LogFileKind::OffsetIndex),
                     source,
@@ -421,7 +424,7 @@ impl PartitionLog {
         let segment = Segment::new(base_offset, 0, base_offset, now_ms);
         if let Err(source) = segment.file(&self.place, LogFileKind::Log) {
             let path = segment.path(&self.place, LogFileKind::Log);
-            return Err(self.write_error("create", &path, source));
+            return Err(self.refused_write("create", &path, source));
         }
         self.names_are_unsynced.store(true, Ordering::Release);
         let mut segments = self.segments().to_vec();

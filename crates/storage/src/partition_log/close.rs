@@ -71,7 +71,7 @@ impl PartitionLog {
         // Whoever writes recovery points renames files in the directory of every log.
         let _points = directory.recovery_points_turn();
         self.state.lock().is_closed = true;
-        let _turn = directory.sync_queue.between_rounds();
+        let _between_rounds = self.retire_from_journal()?;
         let (from, to) = (self.place.path(), directory.path().join(&name));
         directory.check_online()?;
         if self.is_on_disk() {

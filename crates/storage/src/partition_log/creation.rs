@@ -52,7 +52,7 @@ impl PartitionLog {
             }
             None => Ok(()),
         });
-        created.map_err(|source| self.write_error("create", &path, source))?;
+        created.map_err(|source| self.refused_write("create", &path, source))?;
         self.names_are_unsynced.store(true, Ordering::Release);
         self.parent_is_unsynced.store(true, Ordering::Release);
         self.is_on_disk.store(true, Ordering::Release);

@@ -102,7 +102,7 @@ impl PartitionLog {
             return Err(StorageError::Mismatch(format!("{} names another topic id", path.display())));
         }
         replace_file(self.directory().disk(), &path, partition_metadata::encode(topic_id).as_bytes())
-            .map_err(|source| self.write_error("write", &path, source))?;
+            .map_err(|source| self.refused_write("write", &path, source))?;
         *known = Some(topic_id);
         Ok(())
     }

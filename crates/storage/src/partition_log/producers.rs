@@ -54,7 +54,7 @@ impl PartitionLog {
             .disk()
             .open(&path, OpenMode::Truncate)
             .and_then(|file| write_all_at(file.as_ref(), 0, &[&bytes]).map_err(|failure| failure.source));
-        written.map_err(|source| self.write_error("write", &path, source))?;
+        written.map_err(|source| self.refused_write("write", &path, source))?;
         self.names_are_unsynced.store(true, std::sync::atomic::Ordering::Release);
         state.snapshots.push(offset);
         state.unsynced_snapshots.push(offset);

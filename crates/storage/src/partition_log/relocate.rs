@@ -16,7 +16,7 @@ impl PartitionLog {
         let _upkeep = self.upkeep.lock();
         let directory = self.directory();
         let _points = directory.recovery_points_turn();
-        let _turn = directory.sync_queue.between_rounds();
+        let _between_rounds = self.retire_from_journal()?;
         let (from, to) = (self.place.path(), directory.path().join(&name));
         directory.check_online()?;
         let renamed =

@@ -38,6 +38,7 @@ impl PartitionLog {
         let _upkeep = self.upkeep.lock();
         let Some(at) = self.place_of(group) else { return Err(CleaningError::Abandoned) };
         let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
+        let _between_rounds = self.retire_from_journal()?;
         let directory = self.place.path();
         self.rename_staged(&directory, cleaned.base_offset)?;
         self.sync_partition_directory(&directory)?;

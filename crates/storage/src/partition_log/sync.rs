@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use config::Durability;
+use smallvec::SmallVec;
 
 use super::{LogState, PartitionLog};
 use crate::disk::OpenMode;
 use crate::error::StorageError;
 use crate::file_names::{LEADER_EPOCH_CHECKPOINT_FILE, LogFileKind, PARTITION_METADATA_FILE, log_file_path};
+use crate::journal::SegmentSync;
 use crate::sync_batch::SyncBatch;
 use crate::sync_queue::{self, SyncTicket};
 
@@ -33,22 +35,27 @@ impl PartitionLog {
     }
 
     /// Adds what must be synced for the present end of the log to be durable.
-    pub(crate) fn take_sync_ticket(&self, batch: &mut SyncBatch) -> Result<SyncTicket, StorageError> {
+    pub(crate) fn take_sync_ticket(
+        self: &Arc<Self>,
+        batch: &mut SyncBatch,
+    ) -> Result<SyncTicket, StorageError> {
         // Whoever appends from now on schedules again.
         self.sync_is_scheduled.store(false, Ordering::Release);
         let state = self.state.lock();
-        let ticket = SyncTicket {
+        let mut ticket = SyncTicket {
             end_offset: self.log_end_offset(),
             truncations: self.truncations.load(Ordering::Acquire),
+            segments: SmallVec::new(),
         };
         if state.is_closed {
             return Ok(ticket);
         }
         for segment in self.segments().iter().rev() {
-            if segment.take_unsynced(LogFileKind::Log) {
-                batch.add_file(segment.path(&self.place, LogFileKind::Log), || {
-                    segment.file(&self.place, LogFileKind::Log)
-                })?;
+            let (from, to) = (segment.durable_size(), segment.size());
+            if from < to {
+                let (log, segment) = (Arc::clone(self), Arc::clone(segment));
+                ticket.segments.push((Arc::clone(&segment), to));
+                batch.add_segment(SegmentSync { log, segment, from, to });
             } else if segment.next_offset() <= self.synced_end_offset() {
                 break;
             }
@@ -79,6 +86,9 @@ impl PartitionLog {
             let _state = self.state.lock();
             if self.truncations.load(Ordering::Acquire) != ticket.truncations {
                 return;
+            }
+            for (segment, size) in &ticket.segments {
+                segment.made_durable(*size);
             }
             if self.synced_end_offset.fetch_max(ticket.end_offset, Ordering::AcqRel) < ticket.end_offset {
                 self.directory().unsaved().note_recovery_point();

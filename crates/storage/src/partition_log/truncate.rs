@@ -29,6 +29,7 @@ impl PartitionLog {
             None => offset,
         };
         let _turn = self.lower_recovery_point(cut_from.min(offset))?;
+        let _between_rounds = self.retire_from_journal()?;
         let mut state = self.writable_state()?;
         self.truncations.fetch_add(1, Ordering::AcqRel);
         let cut = self.cut_tail(&mut state, offset, now_ms);
@@ -48,14 +49,23 @@ impl PartitionLog {
     ) -> Result<(), StorageError> {
         let _upkeep = self.upkeep.lock();
         let _turn = self.lower_recovery_point(offset.min(self.log_start_offset()))?;
+        let between_rounds = self.retire_from_journal()?;
         let mut state = self.writable_state()?;
         self.truncations.fetch_add(1, Ordering::AcqRel);
         let cleared = self.clear(&mut state, offset, now_ms);
         self.truncations.fetch_add(1, Ordering::AcqRel);
         cleared?;
-        drop(state);
+        drop((state, between_rounds));
         self.save_side_files()?;
         self.directory().checkpoint_log_start_offsets()
+    }
+
+    /// Sees to it that no crash brings back from the journal what is cut, replaced or renamed while rounds are held back.
+    pub(super) fn retire_from_journal(&self) -> Result<MutexGuard<'_, ()>, StorageError> {
+        let directory = self.directory();
+        let between_rounds = directory.sync_queue.between_rounds();
+        directory.journal().retire(directory, self)?;
+        Ok(between_rounds)
     }
 
     /// A crash during or after the cut must not find a recovery point that vouches for what was cut. Nobody writes

@@ -289,6 +289,7 @@ impl Segment {
     /// Sets what readers see after recovery or truncation.
     pub(crate) fn set_end(&self, size: u32, next_offset: i64) {
         self.size.store(size, std::sync::atomic::Ordering::Release);
+        self.durable_size.fetch_min(size, std::sync::atomic::Ordering::AcqRel);
         self.next_offset.store(next_offset, std::sync::atomic::Ordering::Release);
         self.proven.cut(size);
         if size == 0 {

@@ -37,6 +37,29 @@ fn a_full_disk_refuses_the_append_and_recovers_by_itself() {
     disk.inject(Fault::errno(FaultedCall::Write, ".log", ENOSPC));
     assert_eq!(try_append(&log, b"b"), Err(ErrorCode::KafkaStorageError));
     assert!(!log.directory().is_offline(), "nothing was written, so nothing is unknown");
+    assert_eq!(
+        try_append(&log, b"c"),
+        Err(ErrorCode::KafkaStorageError),
+        "until somebody has looked for space"
+    );
+    manager.housekeep(NOW_MS);
+    assert_eq!(try_append(&log, b"c"), Ok(1));
+    manager.sync_pending().expect("syncs");
+    assert_eq!(read_all(&log, 0, 2).expect("reads"), [(0, b"a".to_vec()), (1, b"c".to_vec())]);
+}
+
+#[test]
+fn a_half_written_append_is_cut_off_when_the_disk_is_full() {
+    let (disk, manager, log) = new_log(topic_config(&[]));
+    try_append(&log, b"a").expect("appends");
+    manager.sync_pending().expect("syncs");
+    let length = contents(&disk, "/data/t-0/00000000000000000000.log").len();
+    disk.inject(Fault::short_write(".log", 40));
+    disk.inject(Fault::errno(FaultedCall::Write, ".log", ENOSPC));
+    assert_eq!(try_append(&log, b"b"), Err(ErrorCode::KafkaStorageError));
+    assert_eq!(contents(&disk, "/data/t-0/00000000000000000000.log").len(), length, "no half batch stays");
+    assert!(!log.directory().is_offline());
+    manager.housekeep(NOW_MS);
     assert_eq!(try_append(&log, b"c"), Ok(1));
     manager.sync_pending().expect("syncs");
     assert_eq!(read_all(&log, 0, 2).expect("reads"), [(0, b"a".to_vec()), (1, b"c".to_vec())]);
@@ -51,7 +74,7 @@ fn a_half_written_append_is_cut_off_and_takes_the_directory_offline() {
     manager.sync_pending().expect("syncs");
     let length = contents(&disk, "/data/t-0/00000000000000000000.log").len();
     disk.inject(Fault::short_write(".log", 40));
-    disk.inject(Fault::errno(FaultedCall::Write, ".log", ENOSPC));
+    disk.inject(Fault::errno(FaultedCall::Write, ".log", EIO));
     assert_eq!(try_append(&log, b"b"), Err(ErrorCode::KafkaStorageError));
     assert_eq!(contents(&disk, "/data/t-0/00000000000000000000.log").len(), length, "no half batch stays");
     assert!(log.directory().is_offline());

@@ -48,6 +48,7 @@ pub fn manager_config(directories: &[&str]) -> LogManagerConfig {
     LogManagerConfig {
         sync: SyncExecution::Manual,
         recovery_threads_per_directory: 1,
+        journal_bytes: 64 * 1024,
         ..LogManagerConfig::new(directories, 1)
     }
 }

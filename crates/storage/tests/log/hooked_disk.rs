@@ -137,6 +137,10 @@ impl DiskFile for HookedFile {
         self.file.set_length(length)
     }
 
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        self.file.allocate(length)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.hooks.run(Call::SyncFile, &self.path)?;
         self.file.sync_data()

@@ -24,6 +24,8 @@ pub(super) struct FileContent {
     now: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<FileChange>,
+    /// Bytes that were taken in advance.
+    allocated: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -76,7 +78,19 @@ impl FileContent {
         &self.now
     }
 
+    /// Bytes that the file takes on the disk.
+    pub(super) fn occupied(&self) -> u64 {
+        self.allocated.max(self.now.len() as u64)
+    }
+
+    pub(super) fn allocate(&mut self, length: u64) {
+        self.allocated = self.allocated.max(length);
+    }
+
     pub(super) fn change(&mut self, change: FileChange) {
+        if let FileChange::Length(_) = change {
+            self.allocated = 0;
+        }
         apply(&mut self.now, &change);
         self.pending.push(change);
     }
@@ -102,7 +116,7 @@ impl FileContent {
                 CrashStyle::Seeded(_) => apply_by_chance(&mut bytes, change, choices),
             }
         }
-        FileContent { now: bytes.clone(), durable: bytes, pending: Vec::new() }
+        FileContent { now: bytes.clone(), durable: bytes, pending: Vec::new(), allocated: self.allocated }
     }
 }
 

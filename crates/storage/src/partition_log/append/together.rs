@@ -25,7 +25,8 @@ impl PartitionLog {
             .iter()
             .map(|records| validated(records, &config, AppendOrigin::Client, now_ms))
             .collect();
-        let mut state = match self.writable_state() {
+        let has_space = self.directory().reserve().check_space();
+        let mut state = match has_space.and_then(|()| self.writable_state()) {
             Ok(state) => state,
             Err(error) => return all_refused(judged, &AppendError::from(error)),
         };

@@ -123,6 +123,7 @@ impl PartitionLog {
         }
         // Bytes that survived the crash in the page cache are not on disk yet.
         segment.mark_unsynced(LogFileKind::Log);
+        segment.forget_durable();
         Ok(verified)
     }
 
