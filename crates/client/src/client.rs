@@ -5,7 +5,7 @@ mod refresh;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -64,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) metadata: ArcSwap<ClusterMetadata>,
     changed: tokio::sync::watch::Sender<u64>,
     refreshing: tokio::sync::Mutex<refresh::Attempts>,
+    /// How many refreshes have begun.
+    refreshes: AtomicU64,
     topics_in_use: Mutex<HashMap<Arc<str>, i64>>,
     pub(crate) coordinators: Coordinators,
     jitter: Mutex<Jitter>,
@@ -99,6 +101,7 @@ impl Client {
             metadata: ArcSwap::default(),
             changed: tokio::sync::watch::Sender::new(0),
             refreshing: tokio::sync::Mutex::default(),
+            refreshes: AtomicU64::new(0),
             topics_in_use: Mutex::default(),
             coordinators: Coordinators::default(),
             jitter: Mutex::new(jitter),

@@ -130,14 +130,36 @@ impl Connection {
         let (sender, receiver) = oneshot::channel();
         let correlation_id = self.next_correlation_id();
         let waiting = Waiting { correlation_id, api: R::API_KEY, version, reply: sender };
-        self.put(version, correlation_id, request, Some(waiting))?;
+        self.put(version, correlation_id, request, Some(waiting), None)?;
         let connection = Arc::clone(&self.shared);
         Ok(Answer { connection, version, receiver, marker: std::marker::PhantomData })
     }
 
-    /// Puts a request on its way that the broker does not answer: Produce with acks=0.
-    pub(crate) fn start_unanswered<R: Request>(&self, version: i16, request: &R) -> Result<(), ClientError> {
-        self.put(version, self.next_correlation_id(), request, None)
+    /// Puts a request on its way that the broker does not answer: Produce with acks=0. See [`Self::written`].
+    pub(crate) fn start_unanswered<R: Request>(
+        &self,
+        version: i16,
+        request: &R,
+    ) -> Result<oneshot::Receiver<()>, ClientError> {
+        let (sender, receiver) = oneshot::channel();
+        self.put(version, self.next_correlation_id(), request, None, Some(sender))?;
+        Ok(receiver)
+    }
+
+    /// Waits until such a request has left, so that no more of them wait in memory than the broker takes.
+    pub(crate) async fn written(
+        &self,
+        written: oneshot::Receiver<()>,
+        timeout_ms: i64,
+    ) -> Result<(), ClientError> {
+        match tokio::time::timeout(Duration::from_millis(timeout_ms.max(0).unsigned_abs()), written).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(self.shared.failure()),
+            Err(_) => {
+                self.shared.close(format!("it took no bytes for {timeout_ms} ms").into());
+                Err(self.shared.failure())
+            }
+        }
     }
 
     fn put<R: Request>(
@@ -146,12 +168,13 @@ impl Connection {
         correlation_id: i32,
         request: &R,
         waiting: Option<Waiting>,
+        written: Option<oneshot::Sender<()>>,
     ) -> Result<(), ClientError> {
         let unencodable =
             |source| ClientError::Unencodable { broker: self.endpoint(), api: R::API_KEY, source };
         let encoded = protocol::encode_request(version, correlation_id, Some(&self.client_id), request)
             .map_err(unencodable)?;
-        self.outgoing.send(Outgoing { encoded, waiting }).map_err(|_| self.shared.failure())
+        self.outgoing.send(Outgoing { encoded, waiting, written }).map_err(|_| self.shared.failure())
     }
 
     fn next_correlation_id(&self) -> i32 {

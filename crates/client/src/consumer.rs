@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use protocol::{ApiKey, ErrorCode};
 use tokio::sync::{Notify, watch};
 
 pub use assignors::AssignorName;
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     group: Option<Arc<str>>,
     member: Mutex<Member>,
     failure: Mutex<Option<ClientError>>,
+    commit_turn: tokio::sync::Mutex<()>,
     listener: Option<Arc<dyn RebalanceListener>>,
     /// There may be something to hand out.
     data: Notify,
@@ -119,6 +121,7 @@ impl Consumer {
             group: group.clone(),
             member: Mutex::default(),
             failure: Mutex::default(),
+            commit_turn: tokio::sync::Mutex::default(),
             listener,
             data: Notify::new(),
             wake: Notify::new(),
@@ -151,14 +154,17 @@ impl Consumer {
             if let Some(record) = self.next_pending() {
                 return Ok(record);
             }
-            let (batch, stamp) = self.handle.shared.next_batch(None).await?;
+            let (batch, stamp) = self.handle.shared.next_batch(None, Giving::Records).await?;
+            let shared = &self.handle.shared;
             let records: Result<VecDeque<ConsumerRecord>, ClientError> = batch.records().collect();
-            self.pending = records?;
-            self.pending_of = Some((stamp, batch.next_offset()));
-            if let Some(first) = self.pending.front() {
-                // Handed out one by one: the position is put back to the first of them.
-                self.handle.shared.put_position(&first.topic_partition, stamp, first.offset);
+            let records = records.inspect_err(|_| {
+                // Damage is come upon again, never passed over.
+                shared.rewind(batch.topic_partition(), stamp);
+            })?;
+            if records.is_empty() {
+                shared.hand_out(batch.topic_partition(), stamp, batch.next_offset(), batch.leader_epoch());
             }
+            (self.pending, self.pending_of) = (records, Some((stamp, batch.next_offset())));
         }
     }
 
@@ -189,7 +195,7 @@ impl Consumer {
             self.handle.shared.rewind(&first.topic_partition.clone(), stamp);
             self.pending.clear();
         }
-        Ok(self.handle.shared.next_batch(None).await?.0)
+        Ok(self.handle.shared.next_batch(None, Giving::Batches).await?.0)
     }
 
     /// Up to `max.poll.records` records, as soon as there are any; none when `limit` is over.
@@ -221,25 +227,51 @@ impl Consumer {
         is_current.then_some(record)
     }
 
-    /// Commits if that is automatic, leaves the group and ends.
-    pub async fn close(mut self) {
+    /// Commits if that is automatic, leaves the group and ends; takes 30 s at most.
+    pub async fn close(self) {
+        self.close_within(Duration::from_secs(30)).await;
+    }
+
+    /// As [`Self::close`]; what the brokers have not answered when `limit` is over is given up.
+    pub async fn close_within(mut self, limit: Duration) {
         // What was handed out last is processed: nobody asks for more.
         self.handle.shared.subscriptions.lock().note_processed();
         self.handle.shared.begin_closing();
-        for task in std::mem::take(&mut self.tasks) {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a task of the consumer has failed");
+        let mut tasks = std::mem::take(&mut self.tasks);
+        let shared = Arc::clone(&self.handle.shared);
+        let ended = async {
+            for task in &mut tasks {
+                if let Err(error) = task.await {
+                    tracing::error!(%error, "a task of the consumer has failed");
+                }
             }
+            if shared.config.enable_auto_commit
+                && let Err(error) = shared.commit_positions(false).await
+            {
+                tracing::warn!(%error, "positions were not committed at the end");
+            }
+        };
+        if tokio::time::timeout(limit, ended).await.is_err() {
+            tracing::warn!(?limit, "the consumer was not closed in good order");
+            tasks.iter().for_each(tokio::task::JoinHandle::abort);
         }
-        let shared = &self.handle.shared;
-        if shared.config.enable_auto_commit
-            && let Err(error) = shared.commit_positions(false).await
-        {
-            tracing::warn!(%error, "positions were not committed at the end");
-        }
-        shared.client.release_lane(shared.fetch_lane);
-        shared.client.release_lane(shared.group_lane);
     }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.client.release_lane(self.fetch_lane);
+        self.client.release_lane(self.group_lane);
+    }
+}
+
+/// How a batch is given to the application, and so when the position moves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Giving {
+    /// As a whole: the position is behind it at once.
+    Batches,
+    /// Record by record, each of which moves the position.
+    Records,
 }
 
 /// Counts as a call for records while it lives.
@@ -287,7 +319,11 @@ impl Shared {
     }
 
     /// The next batch of one partition or of all, with the stamp of its assignment.
-    async fn next_batch(&self, only: Option<&TopicPartition>) -> Result<(ConsumerBatch, u64), ClientError> {
+    async fn next_batch(
+        &self,
+        only: Option<&TopicPartition>,
+        giving: Giving,
+    ) -> Result<(ConsumerBatch, u64), ClientError> {
         match only {
             None => self.subscriptions.lock().note_processed(),
             Some(named) => {
@@ -332,8 +368,14 @@ impl Shared {
                             return Err(error);
                         }
                     };
-                    let epoch = opened.leader_epoch();
-                    if self.hand_out(&topic_partition, stamp, fetched.next_offset, epoch) {
+                    let is_current = match giving {
+                        Giving::Records => self.is_current(&topic_partition, stamp),
+                        Giving::Batches => {
+                            let epoch = opened.leader_epoch();
+                            self.hand_out(&topic_partition, stamp, fetched.next_offset, epoch)
+                        }
+                    };
+                    if is_current {
                         return Ok((opened, stamp));
                     }
                 }
@@ -353,10 +395,8 @@ impl Shared {
         true
     }
 
-    fn put_position(&self, named: &TopicPartition, stamp: u64, position: i64) {
-        if let Some(one) = self.subscriptions.lock().current_mut(named, stamp) {
-            one.position = position;
-        }
+    fn is_current(&self, named: &TopicPartition, stamp: u64) -> bool {
+        self.subscriptions.lock().current_mut(named, stamp).is_some_and(|one| !one.is_revoking)
     }
 
     /// What was taken out and not handed out is fetched again.
@@ -378,6 +418,8 @@ impl Shared {
     /// Commits what was processed, or with `all` everything that was handed out.
     async fn commit_positions(&self, all: bool) -> Result<(), ClientError> {
         let Some(group) = self.group_metadata() else { return Ok(()) };
+        // One at a time: an older one that is tried again must not come after a newer one.
+        let _turn = self.commit_turn.lock().await;
         let positions = self.subscriptions.lock().to_commit(all);
         if positions.is_empty() {
             return Ok(());
@@ -386,17 +428,44 @@ impl Shared {
             let metadata = String::new();
             (named.clone(), OffsetAndMetadata { offset: *offset, leader_epoch: *leader_epoch, metadata })
         });
-        self.commit(&group, offsets.collect()).await
+        self.commit_in_turn(&group, offsets.collect()).await
     }
 
-    /// Commits, with retries, and remembers what is committed.
     async fn commit(
         &self,
         group: &ConsumerGroupMetadata,
         offsets: Vec<(TopicPartition, OffsetAndMetadata)>,
     ) -> Result<(), ClientError> {
+        let _turn = self.commit_turn.lock().await;
+        self.commit_in_turn(group, offsets).await
+    }
+
+    /// Commits, with retries, and remembers what is committed.
+    async fn commit_in_turn(
+        &self,
+        group: &ConsumerGroupMetadata,
+        offsets: Vec<(TopicPartition, OffsetAndMetadata)>,
+    ) -> Result<(), ClientError> {
         let calls = self.offset_calls();
-        self.client.with_retries("OffsetCommit", || calls.commit(group, offsets.clone())).await?;
+        let group = Mutex::new(group.clone());
+        let committed = self.client.with_retries("OffsetCommit", || {
+            let known = group.lock().clone();
+            let (calls, offsets, group) = (&calls, offsets.clone(), &group);
+            async move {
+                let committed = calls.commit(&known, offsets).await;
+                // Only the epoch has grown meanwhile (KIP-848): the member is still the same.
+                if committed.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::StaleMemberEpoch))
+                    && let Some(newer) = self.group_metadata()
+                    && newer.member_id == known.member_id
+                    && newer.generation_id > known.generation_id
+                {
+                    *group.lock() = newer;
+                    return Err(ClientError::refused(ApiKey::OffsetCommit, ErrorCode::RequestTimedOut));
+                }
+                committed
+            }
+        });
+        committed.await?;
         let mut subscriptions = self.subscriptions.lock();
         for (named, offset) in &offsets {
             if let Some(one) = subscriptions.get_mut(named) {

@@ -49,6 +49,25 @@ impl Client {
         }
     }
 
+    /// The same error, said by this broker.
+    pub(crate) fn said_by(&self, broker: i32, error: ClientError) -> ClientError {
+        match self.inner.metadata.load().broker(broker) {
+            Some(endpoint) => error.by(endpoint),
+            None => error,
+        }
+    }
+
+    /// The same error, said by the coordinator of `key`.
+    pub(crate) fn said_by_coordinator(
+        &self,
+        kind: CoordinatorType,
+        key: &str,
+        error: ClientError,
+    ) -> ClientError {
+        let found = self.inner.coordinators.found.lock().get(&(kind, key.to_owned())).copied();
+        found.map_or(error.clone(), |broker| self.said_by(broker, error))
+    }
+
     async fn find_coordinator(&self, kind: CoordinatorType, key: &str) -> Result<i32, ClientError> {
         let api = ApiKey::FindCoordinator;
         let connection = self.any_connection(Lane::Main).await?;

@@ -22,6 +22,8 @@ pub struct ClusterMetadata {
     pub(crate) generation: u64,
     /// When the last answer came, in the client's own time, ms.
     pub(crate) updated_ms: i64,
+    /// Who gave the last answer.
+    pub(crate) told_by: Option<Arc<Endpoint>>,
 }
 
 /// A topic with its partitions, or why it cannot be used.

@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 use protocol::{ApiKey, ErrorCode};
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
 
 pub use config::{Acks, ProducerConfig};
 pub use delivery::Delivery;
@@ -72,6 +73,8 @@ struct Shared {
     assembly: Mutex<Assembly>,
     room: Semaphore,
     wake: Notify,
+    /// Nothing waits and nothing is on its way.
+    idle: Notify,
     state: watch::Sender<Running>,
     transaction: transaction::State,
 }
@@ -118,6 +121,7 @@ impl Producer {
             partitioning,
             assembly: Mutex::new(assembly),
             wake: Notify::new(),
+            idle: Notify::new(),
             state: watch::Sender::new(Running::Open),
         });
         tokio::spawn(sender::run(Arc::clone(&shared)));
@@ -147,21 +151,17 @@ impl Producer {
         }
         let (limit_ms, setting) = (self.shared.config.max_block_ms, "max.block.ms");
         let size = record.size();
-        let waiting = async {
-            let topic = self.shared.client.topic(&record.topic, true, limit_ms, setting).await?;
-            let permits = u32::try_from(size).unwrap_or(u32::MAX);
-            let room = self.shared.room.acquire_many(permits).await.map_err(|_| ClientError::Closed)?;
-            let delivery = self.append(&record, &topic, size)?;
-            room.forget();
-            Ok(delivery)
+        let until = Instant::now() + Duration::from_millis(limit_ms.unsigned_abs());
+        let topic = self.shared.client.topic(&record.topic, true, limit_ms, setting).await?;
+        let permits = u32::try_from(size).unwrap_or(u32::MAX);
+        let Ok(room) = tokio::time::timeout_at(until, self.shared.room.acquire_many(permits)).await else {
+            let what = format!("room for a record of {size} bytes");
+            return Err(ClientError::TimedOut { what, limit_ms, setting, last: None });
         };
-        match tokio::time::timeout(Duration::from_millis(limit_ms.unsigned_abs()), waiting).await {
-            Ok(result) => result,
-            Err(_) => {
-                let what = format!("room for a record of {size} bytes");
-                Err(ClientError::TimedOut { what, limit_ms, setting, last: None })
-            }
-        }
+        let room = room.map_err(|_| ClientError::Closed)?;
+        let delivery = self.append(&record, &topic, size)?;
+        room.forget();
+        Ok(delivery)
     }
 
     /// As [`Self::enqueue`], but gives the record back at once where that would wait for room or metadata.
@@ -202,12 +202,15 @@ impl Producer {
         if *self.shared.state.borrow() != Running::Open {
             return Err(ClientError::Closed);
         }
+        // A transaction ends under this lock, too: a record that waited for room does not come after its end.
+        self.shared.transaction.check_open()?;
         let partition = self.shared.choose_partition(&mut assembly, record, topic, size)?;
         let topic_partition = TopicPartition { topic: Arc::clone(&topic.name), partition };
         let (delivery, is_due) =
             assembly.outbox.append(&topic_partition, record, timestamp_ms, size, now_ms)?;
         drop(assembly);
         if is_due {
+            self.shared.client.use_topic(&topic.name);
             self.shared.wake.notify_one();
         }
         Ok(delivery)
@@ -215,23 +218,24 @@ impl Producer {
 
     /// Waits until all records that were enqueued before are written or have failed. Nothing lingers meanwhile.
     pub async fn flush(&self) {
-        let flushing = Flushing::begin(&self.shared);
+        let _flushing = Flushing::begin(&self.shared);
         let fates = self.shared.assembly.lock().outbox.fates();
-        for fate in fates {
-            // Who holds the delivery is told of failures.
-            let _ = Delivery::new(fate, 0, 0).await;
-        }
-        drop(flushing);
+        // Who holds the delivery is told of failures.
+        delivery::settled(fates).await;
     }
 
-    /// Sends what is pending and ends the producer; clones fail from now on. Records that cannot be delivered within
-    /// `limit` are failed.
+    /// Sends what is pending and ends the producer; clones fail from now on, calls that wait for room included. Records
+    /// that are not acknowledged within `limit` fail; whether those on their way are written is not known then.
     pub async fn close(self, limit: Duration) {
         self.shared.state.send_modify(|state| *state = (*state).max(Running::Closing));
-        let flushed = tokio::time::timeout(limit, self.flush()).await;
+        let flushed = tokio::time::timeout(limit, async {
+            self.flush().await;
+            self.end_abandoned().await;
+        });
+        let flushed = flushed.await;
         let mut assembly = self.shared.assembly.lock();
         if flushed.is_err() {
-            assembly.outbox.fail_waiting(&ClientError::Closed);
+            assembly.outbox.fail_all(&ClientError::Closed);
         }
         drop(assembly);
         self.shared.wake.notify_one();
@@ -295,7 +299,7 @@ impl Shared {
         if *self.state.borrow() != Running::Open {
             return Err(ClientError::Closed);
         }
-        self.transaction.check_open()
+        Ok(())
     }
 
     fn choose_partition(

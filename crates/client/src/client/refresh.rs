@@ -1,6 +1,7 @@
 //! Asking for metadata: one request at a time, from any broker, and back to the bootstrap addresses if need be.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use protocol::messages::MetadataRequest;
@@ -19,9 +20,35 @@ use crate::topic_partition::TopicPartition;
 /// Refreshes so far, behind the lock that admits one at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
-    last: Option<Instant>,
+    /// The number of the last one that succeeded, by what it asked for.
+    done_in_use: u64,
+    done_creating: u64,
+    done_all: u64,
     /// Since when no broker answered.
     failing_since: Option<Instant>,
+}
+
+impl Attempts {
+    /// Whether one that began after so many others has brought what is wanted: many who ask at once share it.
+    fn covers(&self, wanted: &Wanted, may_create: bool, begun: u64) -> bool {
+        let done = match wanted {
+            Wanted::All => self.done_all,
+            Wanted::InUse if may_create => self.done_creating,
+            Wanted::InUse | Wanted::Brokers => self.done_in_use,
+        };
+        done > begun
+    }
+
+    fn succeeded(&mut self, number: u64, is_complete: bool, may_create: bool) {
+        self.failing_since = None;
+        match is_complete {
+            true => self.done_all = number,
+            false => self.done_in_use = number,
+        }
+        if may_create && !is_complete {
+            self.done_creating = number;
+        }
+    }
 }
 
 /// What a refresh asks for.
@@ -100,7 +127,13 @@ impl Client {
         self.with_retries_for(topic, limit_ms, setting, || async {
             let metadata = self.refresh_topics([topic], may_create).await?;
             let about = TopicPartition::new(topic, -1);
-            let refused = |code| ClientError::refused(ApiKey::Metadata, code).about(&about);
+            let refused = |code| {
+                let error = ClientError::refused(ApiKey::Metadata, code).about(&about);
+                match &metadata.told_by {
+                    Some(endpoint) => error.by(endpoint),
+                    None => error,
+                }
+            };
             let known = metadata.topic(topic).ok_or_else(|| refused(ErrorCode::UnknownTopicOrPartition))?;
             match known.error {
                 ErrorCode::None if known.partitions.is_empty() => Err(refused(ErrorCode::LeaderNotAvailable)),
@@ -134,12 +167,12 @@ impl Client {
     }
 
     async fn refresh(&self, wanted: Wanted, may_create: bool) -> Result<Arc<ClusterMetadata>, ClientError> {
-        let seen = self.inner.metadata.load().generation;
+        let begun = self.inner.refreshes.load(Ordering::Acquire);
         let limit_ms = self.inner.config.default_api_timeout_ms;
         let refreshed = async {
             let mut attempts = self.inner.refreshing.lock().await;
             // Somebody else's refresh that began before this call may lack what is wanted here; one after that does not.
-            if matches!(wanted, Wanted::Brokers) && self.inner.metadata.load().generation > seen {
+            if attempts.covers(&wanted, may_create, begun) {
                 return Ok(self.metadata());
             }
             let mut failures = 0u32;
@@ -177,6 +210,7 @@ impl Client {
             self.rebootstrap();
             attempts.failing_since = Some(Instant::now());
         }
+        let number = self.inner.refreshes.fetch_add(1, Ordering::AcqRel) + 1;
         let connection = self.any_connection(Lane::Main).await?;
         let response = self.exchange_metadata(&connection, wanted, may_create).await?;
         if response.error_code == ErrorCode::RebootstrapRequired.as_i16() {
@@ -186,10 +220,14 @@ impl Client {
         ClientError::check(ApiKey::Metadata, response.error_code, None)
             .map_err(|error| error.by(&connection.endpoint()))?;
         let (now_ms, is_complete) = (self.now_ms(), matches!(wanted, Wanted::All));
-        let next = Arc::new(self.inner.metadata.load().with_response(response, is_complete, now_ms));
+        let mut next = self.inner.metadata.load().with_response(response, is_complete, now_ms);
+        next.told_by = Some(connection.endpoint());
+        let next = Arc::new(next);
         self.inner.metadata.store(Arc::clone(&next));
-        self.inner.pool.retain(|id, _| id < 0 || next.broker(id).is_some());
-        (attempts.last, attempts.failing_since) = (Some(Instant::now()), None);
+        // Once brokers are known by their ids, connections to bootstrap addresses are of no more use.
+        let is_bootstrapping = next.brokers().len() == 0;
+        self.inner.pool.retain(|id, _| next.broker(id).is_some() || (id < 0 && is_bootstrapping));
+        attempts.succeeded(number, is_complete, may_create);
         self.inner.changed.send_replace(next.generation);
         Ok(next)
     }

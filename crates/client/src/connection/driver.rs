@@ -23,6 +23,8 @@ const SLICES_MAX: usize = 64;
 pub(super) struct Outgoing {
     pub(super) encoded: Encoded,
     pub(super) waiting: Option<Waiting>,
+    /// Is told that the last byte has left, where no answer will come.
+    pub(super) written: Option<oneshot::Sender<()>>,
 }
 
 /// An answer that is due.
@@ -149,21 +151,25 @@ async fn write_all<W: AsyncWrite + Unpin>(
     queue: &mut mpsc::UnboundedReceiver<Outgoing>,
     shared: &Shared,
 ) -> Arc<str> {
-    let mut parts = VecDeque::new();
+    let (mut parts, mut written) = (VecDeque::new(), Vec::new());
     while let Some(outgoing) = queue.recv().await {
-        take(outgoing, &mut parts, shared);
+        written.extend(take(outgoing, &mut parts, shared));
         while let Ok(more) = queue.try_recv() {
-            take(more, &mut parts, shared);
+            written.extend(take(more, &mut parts, shared));
         }
         if let Err(error) = write_parts(writer, &mut parts).await {
             return error.to_string().into();
+        }
+        for sender in written.drain(..) {
+            // Whoever does not wait any more need not know.
+            let _ = sender.send(());
         }
     }
     "nobody uses it any more".into()
 }
 
 /// An answer may come as soon as the request is written, so who waits is known before.
-fn take(outgoing: Outgoing, parts: &mut VecDeque<Bytes>, shared: &Shared) {
+fn take(outgoing: Outgoing, parts: &mut VecDeque<Bytes>, shared: &Shared) -> Option<oneshot::Sender<()>> {
     if let Some(waiting) = outgoing.waiting {
         shared.push(waiting);
     }
@@ -173,6 +179,7 @@ fn take(outgoing: Outgoing, parts: &mut VecDeque<Bytes>, shared: &Shared) {
             Part::Region(_) => unreachable!("requests of a client are encoded from memory"),
         }
     }
+    outgoing.written
 }
 
 async fn write_parts<W: AsyncWrite + Unpin>(writer: &mut W, parts: &mut VecDeque<Bytes>) -> io::Result<()> {

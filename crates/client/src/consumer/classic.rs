@@ -115,7 +115,12 @@ impl ClassicMember {
             generation: self.generation,
             rack: Some(shared.client.config().client_rack.clone()),
         };
-        let joined = self.join(&data).await?;
+        let shared_closing = Arc::clone(&shared);
+        let joined = tokio::select! {
+            biased;
+            joined = self.join(&data) => joined?,
+            () = shared_closing.closed() => return self.abandon_join(),
+        };
         self.assignor = joined.assignor;
         let assignment = match &joined.members {
             Some(_) => self.decide(&joined).await?,
@@ -124,10 +129,21 @@ impl ClassicMember {
         if joined.members.is_none() {
             self.led_partitions = None;
         }
-        let assigned = self.sync(&joined, assignment).await?;
+        let assigned = tokio::select! {
+            biased;
+            assigned = self.sync(&joined, assignment) => assigned?,
+            () = shared_closing.closed() => return self.abandon_join(),
+        };
         (self.needs_join, self.failures) = (false, 0);
         self.publish();
         self.adopt(assigned).await
+    }
+
+    /// The consumer is closed while the group waits for others: the broker answers a connection in order, so that the
+    /// leave takes another one.
+    fn abandon_join(&self) -> Result<(), ClientError> {
+        self.shared.client.release_lane(self.shared.group_lane);
+        Ok(())
     }
 
     /// Whether every assignor that may be chosen lets members keep what they have.
@@ -233,14 +249,14 @@ impl ClassicMember {
                 self.publish();
                 self.shared.lose().await;
             }
-            _ if error.is_retriable() => self.shared.client.back_off(self.failures).await,
+            _ if error.is_retriable() => self.shared.back_off(self.failures).await,
             _ => {
                 self.generation = -1;
                 self.publish();
                 self.shared.lose().await;
                 self.shared.fail(error);
                 self.needs_join = true;
-                self.shared.sleep_or_wake(Instant::now() + Duration::from_secs(3600)).await;
+                self.shared.rest_after_failure().await;
             }
         }
     }

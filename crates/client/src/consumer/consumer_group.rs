@@ -32,6 +32,8 @@ struct GroupMember {
     target: Option<Vec<(Uuid, i32)>>,
     /// Whether what is owned is to be told with the next heartbeat.
     is_owned_news: bool,
+    /// An answer is missing, with a new assignment perhaps: only a heartbeat that tells everything brings it again.
+    is_answer_missing: bool,
     failures: u32,
 }
 
@@ -51,6 +53,7 @@ pub(super) async fn run(shared: Arc<Shared>, group: Arc<str>) {
         told_interest: None,
         target: None,
         is_owned_news: true,
+        is_answer_missing: false,
         failures: 0,
     };
     while !member.shared.is_closing() {
@@ -99,8 +102,9 @@ impl GroupMember {
         let config = &self.shared.config;
         let version = self.shared.subscriptions.lock().interest_version;
         let is_joining = self.epoch == JOIN_EPOCH;
+        let is_whole = is_joining || self.is_answer_missing;
         let mut request = self.request(self.epoch);
-        if is_joining || self.told_interest != Some(version) {
+        if is_whole || self.told_interest != Some(version) {
             match interest {
                 Interest::Pattern(pattern) => {
                     request.subscribed_topic_regex = Some(pattern.as_str().to_owned());
@@ -114,16 +118,19 @@ impl GroupMember {
                 Interest::Nothing | Interest::Partitions => {}
             }
         }
-        if is_joining {
+        if is_whole {
             request.rebalance_timeout_ms = config.max_poll_interval_ms;
             request.server_assignor.clone_from(&config.group_remote_assignor);
             request.rack_id =
                 Some(self.shared.client.config().client_rack.clone()).filter(|rack| !rack.is_empty());
         }
-        if is_joining || self.is_owned_news {
+        if is_whole || self.is_owned_news {
             request.topic_partitions = Some(self.owned());
         }
+        // So it stays if the call fails or is dropped.
+        self.is_answer_missing = true;
         let response = self.call(&request).await?;
+        self.is_answer_missing = false;
         (self.told_interest, self.is_owned_news) = (Some(version), false);
         self.answered(response);
         Ok(())
@@ -161,7 +168,12 @@ impl GroupMember {
                 tokio::select! {
                     biased;
                     () = &mut revoked => break,
-                    () = tokio::time::sleep(interval) => self.heartbeat(&interest).await?,
+                    () = tokio::time::sleep(interval) => {}
+                }
+                // What is being given up is given up whole, even if the coordinator cannot be reached meanwhile.
+                match self.heartbeat(&interest).await {
+                    Err(error) if !error.is_retriable() => return Err(error),
+                    Err(_) | Ok(()) => {}
                 }
             }
         }
@@ -219,18 +231,14 @@ impl GroupMember {
                 self.shared.lose().await;
             }
             // A static member's predecessor is still there; it goes with its session.
-            Some(ErrorCode::UnreleasedInstanceId) => self.shared.client.back_off(self.failures).await,
-            _ if error.is_retriable() => {
-                self.is_owned_news = true;
-                self.told_interest = None;
-                self.shared.client.back_off(self.failures).await;
-            }
+            Some(ErrorCode::UnreleasedInstanceId) => self.shared.back_off(self.failures).await,
+            _ if error.is_retriable() => self.shared.back_off(self.failures).await,
             _ => {
                 (self.epoch, self.told_interest, self.target) = (JOIN_EPOCH, None, None);
                 self.publish();
                 self.shared.lose().await;
                 self.shared.fail(error);
-                self.shared.sleep_or_wake(Instant::now() + Duration::from_secs(3600)).await;
+                self.shared.rest_after_failure().await;
             }
         }
     }
@@ -268,6 +276,7 @@ impl GroupMember {
         let response = client.send_to_coordinator_with(kind, &self.group, request, options).await?;
         let api = ApiKey::ConsumerGroupHeartbeat;
         let checked = ClientError::check(api, response.error_code, response.error_message.as_deref());
+        let checked = checked.map_err(|error| client.said_by_coordinator(kind, &self.group, error));
         checked.inspect_err(|error| {
             if Client::is_coordinator_moved(error) {
                 client.forget_coordinator(kind, &self.group);

@@ -11,7 +11,7 @@ use crate::consumer::subscriptions::Fetched;
 /// The batches from `offset` on, in order. With `aborted` only records of committed transactions and of none are left.
 pub(crate) fn visible(
     bytes: &Bytes,
-    offset: i64,
+    mut offset: i64,
     aborted: Option<Vec<AbortedTransaction>>,
 ) -> (Vec<Fetched>, Option<RecordsError>) {
     let mut fetched = Vec::new();
@@ -25,6 +25,8 @@ pub(crate) fn visible(
             continue;
         }
         let next_offset = batch.header.next_offset();
+        // Whatever a broker sends, reading never goes backwards.
+        offset = next_offset;
         let is_visible = match aborting.is_visible(&batch) {
             Ok(is_visible) => is_visible,
             Err(error) => return (fetched, Some(error)),

@@ -152,6 +152,34 @@ impl Shared {
         self.data.notify_waiters();
     }
 
+    /// Waits before the next try, unless the consumer is closed meanwhile.
+    pub(super) async fn back_off(&self, failures: u32) {
+        tokio::select! {
+            biased;
+            () = self.closed() => {}
+            () = self.client.back_off(failures) => {}
+        }
+    }
+
+    /// The application was told; it may try again by asking for records, or go on with another interest.
+    pub(super) async fn rest_after_failure(&self) {
+        let rest = async {
+            self.client.back_off(u32::MAX).await;
+            self.wait_for_poll(i64::from(i32::MAX)).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.group_wake.notified() => {}
+            () = rest => {}
+        }
+    }
+
+    /// Resolves when the consumer is being closed.
+    pub(super) async fn closed(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+    }
+
     /// Whether the application has not asked for records for longer than it may.
     pub(super) fn is_poll_overdue(&self) -> bool {
         let last_ms = self.last_poll_ms.load(std::sync::atomic::Ordering::Acquire);

@@ -100,8 +100,8 @@ impl OffsetCalls {
             let name: Arc<str> = topic.name.into();
             for one in topic.partitions {
                 let named = TopicPartition { topic: Arc::clone(&name), partition: one.partition_index };
-                let checked =
-                    ClientError::check(api, one.error_code, None).map_err(|error| error.about(&named));
+                let checked = ClientError::check(api, one.error_code, None)
+                    .map_err(|error| self.client.said_by(leader, error.about(&named)));
                 let offset = OffsetAndTimestamp {
                     offset: one.offset,
                     timestamp_ms: one.timestamp,
@@ -168,8 +168,8 @@ impl OffsetCalls {
             let name: Arc<str> = topic.topic.into();
             for one in topic.partitions {
                 let named = TopicPartition { topic: Arc::clone(&name), partition: one.partition };
-                let checked =
-                    ClientError::check(api, one.error_code, None).map_err(|error| error.about(&named));
+                let checked = ClientError::check(api, one.error_code, None)
+                    .map_err(|error| self.client.said_by(leader, error.about(&named)));
                 found.push((named, checked.map(|()| (one.leader_epoch, one.end_offset))));
             }
         }
@@ -307,6 +307,7 @@ impl OffsetCalls {
         about: Option<&TopicPartition>,
     ) -> Result<(), ClientError> {
         ClientError::check(api, code, None).map_err(|error| {
+            let error = self.client.said_by_coordinator(CoordinatorType::Group, group_id, error);
             if Client::is_coordinator_moved(&error) {
                 self.client.forget_coordinator(CoordinatorType::Group, group_id);
             }

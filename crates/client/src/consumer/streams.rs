@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 
-use crate::consumer::{Consumer, ConsumerBatch, ConsumerRecord, Shared};
+use crate::consumer::{Consumer, ConsumerBatch, ConsumerRecord, Giving, Shared};
 use crate::error::ClientError;
 use crate::topic_partition::TopicPartition;
 
@@ -90,9 +90,9 @@ impl Stream for PartitionStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let (shared, partition) = (Arc::clone(&self.shared), self.partition.clone());
-        let next = self
-            .next
-            .get_or_insert_with(|| Box::pin(async move { shared.next_batch(Some(&partition)).await }));
+        let next = self.next.get_or_insert_with(|| {
+            Box::pin(async move { shared.next_batch(Some(&partition), Giving::Batches).await })
+        });
         match next.as_mut().poll(context) {
             Poll::Ready(Err(ClientError::Closed)) => Poll::Ready(None),
             Poll::Ready(next) => {

@@ -251,7 +251,8 @@ impl Subscriptions {
 
     /// The application comes for more: what it was handed counts as processed.
     pub(crate) fn note_processed(&mut self) {
-        for assigned in self.partitions.values_mut() {
+        // Streams tell so themselves.
+        for assigned in self.partitions.values_mut().filter(|one| !one.is_streamed) {
             (assigned.processed, assigned.processed_epoch) = (assigned.position, assigned.position_epoch);
         }
     }

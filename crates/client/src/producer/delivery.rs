@@ -53,6 +53,34 @@ impl BatchFate {
     pub(crate) fn topic_partition(&self) -> &TopicPartition {
         &self.topic_partition
     }
+
+    /// The outcome; until there is one the waker has its place in `slot`.
+    fn poll(&self, slot: &mut Option<usize>, context: &Context<'_>) -> Poll<BatchOutcome> {
+        match &mut *self.state.lock() {
+            State::Open(wakers) => {
+                match slot.and_then(|index| wakers.get_mut(index)) {
+                    Some(known) => known.clone_from(context.waker()),
+                    None => {
+                        *slot = Some(wakers.len());
+                        wakers.push(context.waker().clone());
+                    }
+                }
+                Poll::Pending
+            }
+            State::Done(outcome) => Poll::Ready(outcome.clone()),
+        }
+    }
+}
+
+/// Waits until these batches, and all that they were split into, are written or have failed.
+pub(crate) async fn settled(mut fates: Vec<Arc<BatchFate>>) {
+    while let Some(fate) = fates.pop() {
+        let mut slot = None;
+        let outcome = std::future::poll_fn(|context| fate.poll(&mut slot, context)).await;
+        if let BatchOutcome::Split(parts) = outcome {
+            fates.extend(parts.into_iter().map(|(_, part)| part));
+        }
+    }
 }
 
 /// Resolves when the record is written as `acks` asks, or has failed. Dropping it does not take the record back.
@@ -89,27 +117,15 @@ impl Future for Delivery {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let fate = Arc::clone(&self.fate);
-            let mut state = fate.state.lock();
-            match &mut *state {
-                State::Open(wakers) => {
-                    match self.waker.and_then(|index| wakers.get_mut(index)) {
-                        Some(known) => known.clone_from(context.waker()),
-                        None => {
-                            self.waker = Some(wakers.len());
-                            wakers.push(context.waker().clone());
-                        }
-                    }
-                    return Poll::Pending;
+            let this = &mut *self;
+            match std::task::ready!(this.fate.poll(&mut this.waker, context)) {
+                BatchOutcome::Written { base_offset, log_append_time_ms } => {
+                    return Poll::Ready(Ok(self.metadata(base_offset, log_append_time_ms)));
                 }
-                State::Done(BatchOutcome::Written { base_offset, log_append_time_ms }) => {
-                    return Poll::Ready(Ok(self.metadata(*base_offset, *log_append_time_ms)));
-                }
-                State::Done(BatchOutcome::Failed(error)) => return Poll::Ready(Err(error.clone())),
-                State::Done(BatchOutcome::Split(parts)) => {
-                    let part = parts.iter().rev().find(|(first, _)| *first <= self.index);
-                    let (first, part) = part.expect("the first part begins at index 0").clone();
-                    drop(state);
+                BatchOutcome::Failed(error) => return Poll::Ready(Err(error)),
+                BatchOutcome::Split(parts) => {
+                    let part = parts.into_iter().rev().find(|(first, _)| *first <= self.index);
+                    let (first, part) = part.expect("the first part begins at index 0");
                     (self.index, self.fate, self.waker) = (self.index - first, part, None);
                 }
             }

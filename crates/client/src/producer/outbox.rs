@@ -225,6 +225,17 @@ impl Outbox {
         }
     }
 
+    /// Fails everything, what is on its way included: its answers are not waited for.
+    pub(crate) fn fail_all(&mut self, error: &ClientError) {
+        for key in std::mem::take(&mut self.busy) {
+            let queue = self.queue_mut(key);
+            let window = std::mem::take(&mut queue.window).into_iter().map(|sent| sent.batch);
+            for batch in window.chain(std::mem::take(&mut queue.waiting)).collect::<Vec<_>>() {
+                self.finish(&batch, BatchOutcome::Failed(error.clone()));
+            }
+        }
+    }
+
     /// The bytes of a batch that was opened to be sent, kept for sending it again.
     pub(crate) fn sealed(&mut self, key: QueueKey, batch_id: u64, bytes: Bytes) {
         if let Some(sent) = self.queue_mut(key).sent_mut(batch_id) {

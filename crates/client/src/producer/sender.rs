@@ -11,11 +11,12 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use protocol::ApiKey;
-use protocol::messages::ProduceResponse;
+use protocol::messages::{ProduceRequest, ProduceResponse};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::client::Lane;
-use crate::connection::Connection;
+use crate::connection::{Answer, Connection};
 use crate::error::ClientError;
 use crate::metadata::ClusterMetadata;
 use crate::producer::batch::ProducerIdentity;
@@ -28,6 +29,8 @@ use crate::topic_partition::TopicPartition;
 enum Event {
     Connected(i32, Result<Arc<Connection>, ClientError>),
     Produced(i32, Vec<Part>, Result<ProduceResponse, ClientError>),
+    /// A request without an answer has left.
+    Sent(i32, Vec<Part>, Result<(), ClientError>),
     Refreshed,
     Identity(Result<ProducerIdentity, ClientError>),
     PartitionsAdded(Vec<TopicPartition>, Result<(), ClientError>),
@@ -41,6 +44,12 @@ struct Broker {
     in_flight: usize,
     /// The broker asked for silence until then (KIP-219), ms.
     muted_until_ms: i64,
+}
+
+/// A request on its way.
+enum Started {
+    Answered(Answer<ProduceRequest>),
+    Unanswered(oneshot::Receiver<()>),
 }
 
 struct Sender {
@@ -82,6 +91,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Looked at again after this long whatever happens, ms.
 const IDLE_MS: i64 = 60_000;
 
+impl Drop for Sender {
+    /// However the task ends: nobody waits for it any more.
+    fn drop(&mut self) {
+        let mut assembly = self.shared.assembly.lock();
+        self.shared.state.send_replace(Running::Ended);
+        assembly.outbox.fail_all(&ClientError::Closed);
+        drop(assembly);
+        self.shared.room.close();
+        self.shared.idle.notify_waiters();
+    }
+}
+
 impl Sender {
     /// Does all that is due; tells when something will be, or none at the end.
     fn step(&mut self) -> Option<i64> {
@@ -100,19 +121,24 @@ impl Sender {
         let due = assembly.outbox.due(now_ms, &view);
         let wants_identity = assembly.outbox.wants_identity();
         let freed = assembly.outbox.take_freed();
-        if assembly.outbox.is_empty() && *shared.state.borrow() != Running::Open {
+        let is_empty = assembly.outbox.is_empty();
+        if is_empty && *shared.state.borrow() != Running::Open {
             shared.state.send_replace(Running::Ended);
             return None;
         }
         drop(assembly);
         shared.room.add_permits(freed);
+        if is_empty {
+            shared.idle.notify_waiters();
+        }
         let (unconnected, to_add) = (view.unconnected.take(), view.to_add.take());
         let Due { requests, leaderless, next_ms } = due;
         for (broker, batches) in requests {
             self.send(broker, batches, &metadata);
         }
         unconnected.into_iter().for_each(|broker| self.connect(broker));
-        if !leaderless.is_empty() {
+        let stale_at_ms = metadata.updated_ms.saturating_add(shared.client.config().metadata_max_age_ms);
+        if !leaderless.is_empty() || (stale_at_ms <= now_ms && !is_empty) {
             self.refresh(leaderless);
         }
         if wants_identity {
@@ -151,26 +177,21 @@ impl Sender {
         );
         shared.transaction.note_started();
         let started = version.and_then(|version| match acks {
-            Acks::None => connection.start_unanswered(version, &request).map(|()| None),
-            Acks::Leader | Acks::All => connection.start(version, &request).map(Some),
+            Acks::None => connection.start_unanswered(version, &request).map(Started::Unanswered),
+            Acks::Leader | Acks::All => connection.start(version, &request).map(Started::Answered),
         });
-        match started {
-            Ok(Some(answer)) => {
-                state.in_flight += 1;
-                self.waiting.push(Box::pin(async move {
-                    Event::Produced(broker, parts, answer.response(timeout_ms).await)
-                }));
-            }
-            Ok(None) => {
-                let mut assembly = shared.assembly.lock();
-                for part in &parts {
-                    assembly.outbox.written(part.key, part.batch_id, -1, -1);
+        let event: BoxFuture<'static, Event> =
+            match started {
+                Ok(Started::Answered(answer)) => {
+                    Box::pin(async move { Event::Produced(broker, parts, answer.response(timeout_ms).await) })
                 }
-                drop(assembly);
-                shared.wake.notify_one();
-            }
-            Err(error) => self.lost(&parts, &error),
-        }
+                Ok(Started::Unanswered(written)) => Box::pin(async move {
+                    Event::Sent(broker, parts, connection.written(written, timeout_ms).await)
+                }),
+                Err(error) => return self.lost(&parts, &error),
+            };
+        state.in_flight += 1;
+        self.waiting.push(event);
     }
 
     /// All these batches have no answer.

@@ -234,6 +234,17 @@ impl Transaction {
     }
 }
 
+impl Producer {
+    /// Aborts a transaction that was dropped, unless that is done already.
+    pub(super) async fn end_abandoned(&self) {
+        let _turn = self.shared.transaction.turn.lock().await;
+        let is_abandoned = self.shared.transaction.progress.lock().is_abandoned;
+        if is_abandoned && let Err(error) = self.shared.end(false).await {
+            tracing::warn!(%error, "a dropped transaction was not aborted");
+        }
+    }
+}
+
 impl Drop for Transaction {
     fn drop(&mut self) {
         if self.is_ended || self.producer.shared.transaction.is_fatal() {
@@ -242,13 +253,7 @@ impl Drop for Transaction {
         self.producer.shared.transaction.progress.lock().is_abandoned = true;
         let producer = self.producer.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                let _turn = producer.shared.transaction.turn.lock().await;
-                let is_abandoned = producer.shared.transaction.progress.lock().is_abandoned;
-                if is_abandoned && let Err(error) = producer.shared.end(false).await {
-                    tracing::warn!(%error, "a dropped transaction was not aborted");
-                }
-            });
+            runtime.spawn(async move { producer.end_abandoned().await });
         }
     }
 }

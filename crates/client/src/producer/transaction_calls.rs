@@ -16,11 +16,11 @@ use protocol::{ApiKey, CoordinatorType, ErrorCode, Request};
 use crate::client::{Client, Lane, SendOptions};
 use crate::error::ClientError;
 use crate::group_offsets::{ConsumerGroupMetadata, OffsetAndMetadata};
-use crate::producer::Shared;
 use crate::producer::batch::ProducerIdentity;
 use crate::producer::outbox::Outbox;
 use crate::producer::produce_call::ADDS_PARTITIONS_SINCE;
 use crate::producer::transaction::Phase;
+use crate::producer::{Flushing, Shared};
 use crate::topic_partition::TopicPartition;
 
 /// Of the feature `transaction.version`: brokers add partitions themselves, epochs grow with each transaction.
@@ -43,17 +43,26 @@ impl Shared {
         };
         self.client
             .with_retries("InitProducerId", || async {
-                let response = self.client.send_to_any(&request).await?;
-                ClientError::check(ApiKey::InitProducerId, response.error_code, None)?;
+                let connection = self.client.any_connection(Lane::Main).await?;
+                let response = self.client.exchange(&connection, &request, SendOptions::default()).await?;
+                ClientError::check(ApiKey::InitProducerId, response.error_code, None)
+                    .map_err(|error| error.by(&connection.endpoint()))?;
                 Ok(identity(&response))
             })
             .await
     }
 
     pub(super) async fn init_transactions(&self) -> Result<(), ClientError> {
-        let coordinator =
-            self.client.coordinator(CoordinatorType::Transaction, self.transactional_id()?).await?;
-        let versions = self.client.api_versions(coordinator).await?;
+        let (id, limit_ms) = (self.transactional_id()?, self.config.max_block_ms);
+        let versions = self.client.with_retries_for("ApiVersions", limit_ms, "max.block.ms", || async {
+            let kind = CoordinatorType::Transaction;
+            let coordinator = self.client.coordinator(kind, id).await?;
+            self.client
+                .api_versions(coordinator)
+                .await
+                .inspect_err(|_| self.client.forget_coordinator(kind, id))
+        });
+        let versions = versions.await?;
         let produces_v2 =
             versions.served(ApiKey::Produce).is_some_and(|range| *range.end() >= ADDS_PARTITIONS_SINCE);
         let is_v2 = produces_v2 && versions.feature("transaction.version") >= TRANSACTION_V2;
@@ -166,15 +175,7 @@ impl Shared {
 
     /// Ends the open transaction. Whoever calls holds the turn.
     pub(super) async fn end(&self, is_commit: bool) -> Result<(), ClientError> {
-        if let Phase::Fatal(error) = &self.transaction.progress.lock().phase {
-            return Err(error.clone());
-        }
-        if !is_commit {
-            self.assembly
-                .lock()
-                .outbox
-                .fail_waiting(&ClientError::IllegalState("the transaction was aborted"));
-        }
+        self.begin_end(is_commit)?;
         self.flush_transaction().await;
         let abort_reason = self.assembly.lock().outbox.abort_reason().cloned();
         let is_started = {
@@ -182,18 +183,16 @@ impl Shared {
             match (&progress.phase, abort_reason.clone()) {
                 (Phase::Fatal(error), _) => return Err(error.clone()),
                 (_, Some(reason)) if is_commit => {
+                    progress.phase = Phase::Open;
                     return Err(ClientError::AbortNeeded { source: Box::new(reason) });
                 }
-                _ => progress.phase = Phase::Ending,
+                _ => {}
             }
             progress.is_started
         };
-        if is_started && let Err(error) = self.end_at_coordinator(is_commit, abort_reason.is_some()).await {
-            let mut progress = self.transaction.progress.lock();
-            if !matches!(progress.phase, Phase::Fatal(_)) {
-                progress.phase = Phase::Open;
-            }
-            return Err(error);
+        // If this fails the coordinator may have ended the transaction all the same: nothing more goes into it.
+        if is_started {
+            self.end_at_coordinator(is_commit, abort_reason.is_some()).await?;
         }
         self.assembly.lock().outbox.clear_abort_reason();
         let mut progress = self.transaction.progress.lock();
@@ -201,18 +200,32 @@ impl Shared {
         Ok(())
     }
 
-    async fn flush_transaction(&self) {
-        let fates = {
-            let mut assembly = self.assembly.lock();
-            assembly.outbox.set_flushing(true);
-            assembly.outbox.fates()
-        };
-        self.wake.notify_one();
-        for fate in fates {
-            // Failures are in the outbox's reason to abort.
-            let _ = crate::producer::Delivery::new(fate, 0, 0).await;
+    /// From now on the transaction takes no records.
+    fn begin_end(&self, is_commit: bool) -> Result<(), ClientError> {
+        let mut assembly = self.assembly.lock();
+        let mut progress = self.transaction.progress.lock();
+        if let Phase::Fatal(error) = &progress.phase {
+            return Err(error.clone());
         }
-        self.assembly.lock().outbox.set_flushing(false);
+        progress.phase = Phase::Ending;
+        if !is_commit {
+            assembly.outbox.fail_waiting(&ClientError::IllegalState("the transaction was aborted"));
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing of the transaction is on its way, not even what took too long: it would come into the next.
+    async fn flush_transaction(&self) {
+        let _flushing = Flushing::begin(self);
+        loop {
+            let idle = self.idle.notified();
+            tokio::pin!(idle);
+            idle.as_mut().enable();
+            if self.assembly.lock().outbox.is_empty() {
+                return;
+            }
+            idle.await;
+        }
     }
 
     async fn end_at_coordinator(&self, is_commit: bool, has_failed: bool) -> Result<(), ClientError> {
@@ -256,6 +269,7 @@ impl Shared {
                 match ClientError::check(R::API_KEY, code(&response), None) {
                     Ok(()) => Ok(response),
                     Err(error) => {
+                        let error = self.client.said_by_coordinator(kind, key, error);
                         if Client::is_coordinator_moved(&error) {
                             self.client.forget_coordinator(kind, key);
                         }

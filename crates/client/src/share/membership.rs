@@ -100,6 +100,8 @@ impl ShareMember {
                 1
             }
             _ if error.is_retriable() => {
+                // The answer may have had a new assignment: only who tells its topics hears it again.
+                self.told = None;
                 let backoff = self.shared.client.config().retry_backoff();
                 backoff.wait_ms(self.failures, &mut self.shared.client.jitter())
             }

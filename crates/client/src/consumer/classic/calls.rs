@@ -145,7 +145,7 @@ impl ClassicMember {
 
     /// Leaves, unless the member is static: then it may come back without a rebalance.
     pub(super) async fn leave(&mut self, reason: &str) {
-        if self.generation < 0 || self.member_id.is_empty() {
+        if self.member_id.is_empty() {
             return;
         }
         self.generation = -1;
@@ -191,6 +191,7 @@ impl ClassicMember {
         let response = client.send_to_coordinator_with(kind, &self.group, request, options).await?;
         let checked = ClientError::check(R::API_KEY, code(&response), None);
         let Err(error) = checked else { return Ok(response) };
+        let error = client.said_by_coordinator(kind, &self.group, error);
         if Client::is_coordinator_moved(&error) {
             client.forget_coordinator(kind, &self.group);
         }

@@ -104,6 +104,8 @@ impl Task {
                 None if reset == OffsetReset::None => {
                     let topic_partition = lookup.topic_partition.clone();
                     one.failure = Some(ClientError::NoOffset { topic_partition, offset: -1 });
+                    // Told again and again until a position is set.
+                    one.is_looked_up = false;
                 }
                 None => (one.phase, one.is_looked_up) = (Phase::NeedsReset(reset), false),
             });
@@ -125,7 +127,7 @@ impl Task {
         if reset == OffsetReset::None {
             let topic_partition = named.clone();
             let error = ClientError::LogTruncated { topic_partition, offset, diverging_offset: end };
-            return self.with(lookup, |one| one.failure = Some(error));
+            return self.with(lookup, |one| (one.failure, one.is_looked_up) = (Some(error), false));
         }
         let to = if epoch >= 0 { Seek::Offset(end, None) } else { Seek::Reset(reset) };
         let mut subscriptions = self.shared.subscriptions.lock();
@@ -172,7 +174,7 @@ impl Task {
                 let is_alive = session.answered(response.error_code, response.session_id);
                 if is_alive {
                     self.failures = 0;
-                    self.partitions_fetched(&session, response);
+                    self.partitions_fetched(broker, &session, response);
                 } else if let Err(error) = ClientError::check(ApiKey::Fetch, response.error_code, None) {
                     tracing::debug!(%error, broker, "the fetch session begins anew");
                     let is_stale = error.is_stale_metadata()
@@ -200,7 +202,7 @@ impl Task {
         self.sessions.insert(broker, session);
     }
 
-    fn partitions_fetched(&mut self, session: &FetchSession, response: FetchResponse) {
+    fn partitions_fetched(&mut self, broker: i32, session: &FetchSession, response: FetchResponse) {
         let metadata = self.shared.client.metadata();
         let mut stale = BTreeSet::new();
         for topic in response.responses {
@@ -212,7 +214,7 @@ impl Task {
             for data in topic.partitions {
                 let named = TopicPartition { topic: Arc::clone(&name), partition: data.partition_index };
                 if let Some(want) = session.asked(&named)
-                    && self.partition_fetched(want, data, &response.node_endpoints)
+                    && self.partition_fetched(broker, want, data, &response.node_endpoints)
                 {
                     stale.insert(named.topic);
                 }
@@ -224,7 +226,13 @@ impl Task {
     }
 
     /// Takes a partition's records, or notes why there are none; true if metadata is to be asked for.
-    fn partition_fetched(&self, want: &Want, mut data: PartitionData, endpoints: &[NodeEndpoint]) -> bool {
+    fn partition_fetched(
+        &self,
+        broker: i32,
+        want: &Want,
+        mut data: PartitionData,
+        endpoints: &[NodeEndpoint],
+    ) -> bool {
         let named = &want.topic_partition;
         let (now_ms, config) = (self.shared.client.now_ms(), &self.shared.config);
         let checked = ClientError::check(ApiKey::Fetch, data.error_code, None);
@@ -234,7 +242,7 @@ impl Task {
             return false;
         }
         if let Err(error) = checked {
-            let error = error.about(named);
+            let error = self.shared.client.said_by(broker, error.about(named));
             drop(subscriptions);
             return self.partition_failed(want, error, &data, endpoints);
         }

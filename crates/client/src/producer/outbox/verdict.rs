@@ -49,7 +49,8 @@ impl Outbox {
         sent.is_in_flight = false;
         sent.is_uncertain |= failure.code.is_none();
         let (is_idempotent, is_transactional) = (self.limits.is_idempotent, self.limits.is_transactional);
-        let is_order_lost = is_idempotent && failure.code.is_some_and(breaks_order);
+        let is_ending = self.abort_reason.is_some();
+        let is_order_lost = is_idempotent && !is_ending && failure.code.is_some_and(breaks_order);
         let verdict = match failure.code {
             // The answer to the first attempt was lost: the batch is there.
             Some(ErrorCode::DuplicateSequenceNumber) => {

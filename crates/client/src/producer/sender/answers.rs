@@ -16,6 +16,14 @@ impl Sender {
         match event {
             Event::Connected(broker, connected) => self.connected(broker, connected),
             Event::Produced(broker, parts, answer) => self.produced(broker, parts, answer),
+            Event::Sent(broker, parts, Ok(())) => {
+                self.answered(broker, 0);
+                let mut assembly = self.shared.assembly.lock();
+                for part in &parts {
+                    assembly.outbox.written(part.key, part.batch_id, -1, -1);
+                }
+            }
+            Event::Sent(broker, parts, Err(error)) => self.produced(broker, parts, Err(error)),
             Event::Refreshed => self.is_refreshing = false,
             Event::Identity(identity) => {
                 self.is_identifying = false;
@@ -60,11 +68,7 @@ impl Sender {
 
     fn produced(&mut self, broker: i32, parts: Vec<Part>, answer: Result<ProduceResponse, ClientError>) {
         let now_ms = self.shared.client.now_ms();
-        if let Some(state) = self.brokers.get_mut(&broker) {
-            state.in_flight = state.in_flight.saturating_sub(1);
-            let throttled_ms = answer.as_ref().map_or(0, |response| i64::from(response.throttle_time_ms));
-            state.muted_until_ms = state.muted_until_ms.max(now_ms + throttled_ms);
-        }
+        self.answered(broker, answer.as_ref().map_or(0, |response| response.throttle_time_ms));
         let response = match answer {
             Ok(response) => response,
             Err(error) => {
@@ -77,8 +81,13 @@ impl Sender {
         };
         let (answered, endpoints) = produce_call::answers(parts, response);
         let mut stale = std::collections::BTreeSet::new();
+        let endpoint = self.shared.client.metadata().broker(broker).cloned();
+        let by = |error: ClientError| match &endpoint {
+            Some(endpoint) => error.by(endpoint),
+            None => error,
+        };
         for (part, answer) in answered {
-            if let Some(error) = self.batch_answered(&part, answer, &endpoints, now_ms)
+            if let Some(error) = self.batch_answered(&part, answer, &endpoints, now_ms, &by)
                 && error.code().is_some_and(is_stale_metadata)
             {
                 stale.insert(Arc::clone(&part.topic_partition.topic));
@@ -90,6 +99,14 @@ impl Sender {
         }
     }
 
+    fn answered(&mut self, broker: i32, throttle_time_ms: i32) {
+        let until_ms = self.shared.client.now_ms() + i64::from(throttle_time_ms);
+        if let Some(state) = self.brokers.get_mut(&broker) {
+            state.in_flight = state.in_flight.saturating_sub(1);
+            state.muted_until_ms = state.muted_until_ms.max(until_ms);
+        }
+    }
+
     /// The failure, if metadata is to be asked for because of it.
     fn batch_answered(
         &self,
@@ -97,10 +114,12 @@ impl Sender {
         answer: Option<PartitionProduceResponse>,
         endpoints: &[NodeEndpoint],
         now_ms: i64,
+        by: &impl Fn(ClientError) -> ClientError,
     ) -> Option<ClientError> {
         let api = ApiKey::Produce;
         let Some(answer) = answer else {
             let error = ClientError::refused(api, ErrorCode::UnknownServerError).about(&part.topic_partition);
+            let error = by(error);
             let failure = Failure { code: None, error };
             self.shared.assembly.lock().outbox.failed(part.key, part.batch_id, failure, now_ms);
             return None;
@@ -113,7 +132,7 @@ impl Sender {
                 self.shared.assembly.lock().outbox.written(part.key, part.batch_id, offset, time_ms);
                 return None;
             }
-            Err(error) => error.about(&part.topic_partition),
+            Err(error) => by(error.about(&part.topic_partition)),
         };
         let code = error.code();
         let hint = &answer.current_leader;
