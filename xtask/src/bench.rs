@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
+use crate::client_bench;
 use crate::process;
 use crate::report::Report;
 use crate::setup;
@@ -32,6 +33,11 @@ pub struct Options {
 pub fn run(workspace: &Workspace, options: &Options, report: &mut Report) -> Result<()> {
     if options.arguments.first().is_some_and(|word| word == "tools") {
         return tools(workspace, report);
+    }
+    if let Some((first, rest)) = options.arguments.split_first()
+        && first == "client"
+    {
+        return client_bench::run(workspace, rest, report);
     }
     setup::set_up_one(workspace, KAFKA_STEP, report)?;
     let mut build = Command::new(cargo());

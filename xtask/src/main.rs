@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod client_bench;
 mod codegen;
 mod process;
 mod report;

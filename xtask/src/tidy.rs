@@ -106,9 +106,10 @@ pub fn findings(workspace: &Workspace) -> Result<Vec<Finding>> {
     findings.extend(headers::check(&tree));
     findings.extend(lengths::check(&tree));
     let mut roots = workspace.target_roots();
-    // The fuzz targets are a workspace of their own.
-    let fuzz_targets = tree.files.iter().filter(|file| file.path.starts_with("fuzz/fuzz_targets/"));
-    roots.extend(fuzz_targets.map(|file| file.path.clone()));
+    // The fuzz targets and the comparison of clients are workspaces of their own.
+    let is_root = |path: &str| path.starts_with("fuzz/fuzz_targets/") || path == "bench/client/src/main.rs";
+    let others = tree.files.iter().filter(|file| is_root(&file.path));
+    roots.extend(others.map(|file| file.path.clone()));
     findings.extend(dead_files::check(&tree, &roots));
     findings.extend(leftovers::check(&tree));
     findings.extend(names::check(&tree));
