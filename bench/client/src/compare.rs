@@ -38,17 +38,19 @@ impl Server {
         fs::create_dir_all(&folder)?;
         let bootstrap = format!("127.0.0.1:{port}");
         let settings = format!(
-            "node.id=1\nlog.dirs={}\nlisteners=PLAINTEXT://{bootstrap}\nnum.partitions=3\n",
+            "node.id=1\nprocess.roles=broker,controller\ncontroller.listener.names=CONTROLLER\nlog.dirs={}\n\
+             listeners=PLAINTEXT://{bootstrap}\nnum.partitions=3\noffsets.topic.replication.factor=1\n",
             folder.join("data").display()
         );
         let file = folder.join("server.properties");
         fs::write(&file, settings)?;
         let log = fs::File::create(folder.join("log"))?;
-        let child =
+        let mut child =
             Command::new(klamm).arg("server").arg(&file).stdout(log.try_clone()?).stderr(log).spawn()?;
         let until = Instant::now() + START_LIMIT;
         while TcpStream::connect(&bootstrap).is_err() {
-            ensure!(Instant::now() < until, "the server does not answer");
+            let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
+            ensure!(child.try_wait()?.is_none() && Instant::now() < until, "no server: {}", log());
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(Self { child, folder, bootstrap })
