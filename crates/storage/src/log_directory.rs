@@ -107,10 +107,10 @@ impl LogDirectory {
         id: Uuid,
         last_shutdown: LastShutdown,
         files: Arc<FileCache>,
-        lock: Option<Box<dyn DiskLock>>,
-        volume: Option<Arc<dyn DiskVolume>>,
+        held: Option<(Box<dyn DiskLock>, Arc<dyn DiskVolume>)>,
         journal: Journal,
     ) -> LogDirectory {
+        let (lock, volume) = held.unzip();
         let reserve = Arc::new(Reserve::new(Arc::clone(&disk), path.clone()));
         LogDirectory {
             volume: Mutex::new(volume),

@@ -69,7 +69,6 @@ pub(super) fn open(
                     last,
                     Arc::clone(files),
                     None,
-                    None,
                     Journal::new(0),
                 );
                 directory.fail(error);
@@ -183,8 +182,7 @@ fn identify(
         id,
         last_shutdown,
         Arc::clone(files),
-        Some(taken.lock),
-        Some(volume),
+        Some((taken.lock, volume)),
         Journal::new(config.journal_bytes),
     );
     directory.read_checkpoints();

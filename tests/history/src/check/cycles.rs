@@ -9,12 +9,15 @@ use crate::order::Orders;
 
 type Edges = Vec<(u32, u32)>;
 
+/// A kind of cycle and the edges that it may go along.
+type Kind<'a> = (Anomaly, &'a [&'a [(u32, u32)]]);
+
 /// Looks for each kind of cycle, the plainest first; a kind is not reported if a plainer one explains it.
 pub(super) fn find(history: &History, orders: &Orders, report: &mut Report) {
     let (ww, wr) = (write_write(orders), write_read(history, orders));
     let process = of_processes(history);
     let (time, nodes) = of_time(history);
-    let mut search = |kinds: &[(Anomaly, &[&[(u32, u32)]])]| {
+    let mut search = |kinds: &[Kind<'_>]| {
         for (anomaly, edges) in kinds {
             if let Some(text) = cycle(history, nodes, edges) {
                 report.add(*anomaly, || text);

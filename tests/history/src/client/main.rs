@@ -58,7 +58,7 @@ async fn work(site: Arc<Site>) -> Result<()> {
         tasks.spawn(writer::transact(Arc::clone(&site), WRITERS + index));
     }
     let next = WRITERS + TRANSACTORS;
-    let isolation = if site.slot % 2 == 0 { Isolation::Committed } else { Isolation::Uncommitted };
+    let isolation = if site.slot.is_multiple_of(2) { Isolation::Committed } else { Isolation::Uncommitted };
     tasks.spawn(reader::assign(Arc::clone(&site), next, isolation));
     tasks.spawn(reader::follow(Arc::clone(&site), next + 1));
     tasks.spawn(relay::relay(Arc::clone(&site), next + 2));

@@ -61,7 +61,7 @@ impl Site {
 
     /// Half of the slots use each of the group protocols.
     pub fn group_protocol(&self) -> GroupProtocol {
-        if self.slot / 2 % 2 == 0 { GroupProtocol::Consumer } else { GroupProtocol::Classic }
+        if (self.slot / 2).is_multiple_of(2) { GroupProtocol::Consumer } else { GroupProtocol::Classic }
     }
 
     /// A client of its own, some of whose connections break. Tries until there is a server.

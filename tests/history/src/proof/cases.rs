@@ -28,7 +28,7 @@ impl Script {
     }
 
     pub(super) fn last(mut self, change: impl FnOnce(&mut Operation)) -> Self {
-        change(self.0.last_mut().unwrap());
+        change(self.0.last_mut().expect("a history has an operation"));
         self
     }
 

@@ -8,7 +8,7 @@ use history_tests::check::check;
 use super::model::{Bug, Model};
 
 fn seeds() -> u64 {
-    std::env::var("HISTORY_SEEDS").ok().map_or(15, |text| text.parse().unwrap())
+    std::env::var("HISTORY_SEEDS").ok().map_or(15, |text| text.parse().expect("HISTORY_SEEDS is a number"))
 }
 
 #[test]
