@@ -284,6 +284,14 @@ impl Node {
     pub async fn stop(self) -> Result<(), NodeError> {
         let Node { server, started } = self;
         let StartedBroker { broker, lifecycle, broker_epoch, background, stopping, .. } = started;
+        let (partitions, logs) = (broker.partitions.clone(), broker.logs.clone());
+        let settled = tokio::task::spawn_blocking(move || {
+            partitions.all().iter().for_each(|partition| partition.end_appends());
+            logs.sync_pending()
+        });
+        if let Ok(Err(reason)) = settled.await {
+            error!(%reason, "not everything that was appended could be synced");
+        }
         lifecycle.leave(broker_epoch, PATIENCE_TO_STOP).await;
         let closed = tokio::task::spawn_blocking(move || server.shutdown(PATIENCE_TO_STOP)).await;
         if closed.is_err() {

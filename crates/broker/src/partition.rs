@@ -9,7 +9,7 @@ mod transactional;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 
@@ -63,6 +63,8 @@ pub struct Partition {
     /// Held for reading while somebody appends, for writing while leadership comes or goes: no append lands in an epoch that is
     /// over. Taken before `leader`, and that before any lock of the log.
     tenure: RwLock<()>,
+    /// The node stops: nothing is appended any more, and leadership is about to go.
+    is_leaving: AtomicBool,
     /// Who may open a transaction. Taken before `tenure`.
     verifications: Mutex<Verifications>,
     leader: Mutex<Option<Leader>>,
@@ -119,6 +121,7 @@ impl Partition {
             leader_epoch: AtomicI32::new(NOT_LEADER),
             leader_epoch_start: AtomicI64::new(0),
             tenure: RwLock::new(()),
+            is_leaving: AtomicBool::new(false),
             verifications: Mutex::default(),
             leader: Mutex::new(None),
         });
@@ -176,6 +179,13 @@ impl Partition {
 
     fn min_insync_replicas(&self) -> usize {
         usize::try_from(self.log.config().min_insync_replicas).unwrap_or(1)
+    }
+
+    /// Refuses appends from now on. What was appended before can still become durable and be acknowledged: a producer that heard
+    /// of neither would send it again.
+    pub fn end_appends(&self) {
+        let _no_appends = self.tenure.write();
+        self.is_leaving.store(true, Ordering::Release);
     }
 
     /// Leads no longer.
@@ -277,7 +287,7 @@ impl Partition {
 
     fn epoch_to_append(&self, acks: i16) -> Result<i32, AppendRefusal> {
         let epoch = self.leader_epoch();
-        if epoch == NOT_LEADER {
+        if epoch == NOT_LEADER || self.is_leaving.load(Ordering::Acquire) {
             return Err(ErrorCode::NotLeaderOrFollower.into());
         }
         if acks == -1 {

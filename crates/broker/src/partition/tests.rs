@@ -105,3 +105,20 @@ fn no_append_lands_in_an_epoch_that_is_over() {
         assert!(end.epoch == epoch && offset < end.end_offset, "offset {offset} in epoch {epoch}: {end:?}");
     }
 }
+
+#[tokio::test]
+async fn what_was_appended_before_a_stop_is_acknowledged_although_the_partition_is_given_up() {
+    let (manager, partition) = partition();
+    partition.lead(leadership(3), 30_000).expect("leads");
+    let mut builder = BatchBuilder::new(0);
+    builder.append(NOW_MS, None, Some(b"a record"), &[]);
+    let records = builder.build();
+    let appended = partition.append_from_client(&records, -1, NOW_MS).expect("appends");
+    assert!(!partition.is_replicated(&appended), "nothing has synced yet");
+    partition.end_appends();
+    let refused = partition.append_from_client(&records, -1, NOW_MS).expect_err("the node stops");
+    assert_eq!(refused.error_code, ErrorCode::NotLeaderOrFollower);
+    manager.sync_pending().expect("syncs");
+    partition.resign();
+    assert_eq!(partition.replicated(&appended).await, Ok(()));
+}
