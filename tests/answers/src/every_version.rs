@@ -110,6 +110,7 @@ fn ask(key: ApiKey, world: &World<'_>) -> Vec<String> {
         | ApiKey::ListPartitionReassignments
         | ApiKey::DescribeQuorum
         | ApiKey::UpdateFeatures
+        | ApiKey::AlterReplicaLogDirs
         | ApiKey::DescribeLogDirs => topics::ask(key, world),
         ApiKey::DescribeConfigs
         | ApiKey::AlterConfigs

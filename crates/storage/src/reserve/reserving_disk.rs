@@ -28,7 +28,8 @@ struct ReservingFile {
 /// Whether a file holds what can be refused: records, also those that compaction copies.
 fn holds_records(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if !name.contains(".log") && !name.ends_with(".cleaned") {
+    let segment = [".log", ".log.swap", ".log.deleted", ".cleaned"];
+    if !segment.iter().any(|suffix| name.ends_with(suffix)) {
         return false;
     }
     let metadata = partition_directory_name(CLUSTER_METADATA_TOPIC, 0);

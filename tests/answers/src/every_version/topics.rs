@@ -56,6 +56,18 @@ pub fn ask(key: ApiKey, world: &World<'_>) -> Vec<String> {
             validate_only: version >= 1,
             ..Default::default()
         }),
+        ApiKey::AlterReplicaLogDirs => world.ask(|_| AlterReplicaLogDirsRequest {
+            dirs: vec![alter_replica_log_dirs_request::AlterReplicaLogDir {
+                path: "/no/such/directory".to_owned(),
+                topics: vec![alter_replica_log_dirs_request::AlterReplicaLogDirTopic {
+                    name: name.clone(),
+                    partitions: vec![partition],
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
         _ => world.ask(|_| DescribeLogDirsRequest {
             topics: Some(vec![describe_log_dirs_request::DescribableLogDirTopic {
                 topic: name.clone(),
