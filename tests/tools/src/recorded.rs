@@ -133,7 +133,7 @@ fn compare(
                 }
                 (exit_line(wanted).to_owned(), exit_line(got).to_owned())
             }
-            None if command.masks_numbers => (without_numbers(&plain(wanted)), without_numbers(&plain(got))),
+            None if command.masks_numbers => (plain(&without_numbers(wanted)), plain(&without_numbers(got))),
             None => (plain(wanted), plain(got)),
         };
         count += 1;

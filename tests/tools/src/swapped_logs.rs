@@ -68,6 +68,8 @@ pub fn replace_log(from: &Path, to: &Path) -> Result<()> {
         let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
         entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()
     };
+    // A topic without records has none yet.
+    fs::create_dir_all(to)?;
     for path in entries(to)?.iter().filter(|path| !path.ends_with(PARTITION_METADATA)) {
         fs::remove_file(path)?;
     }
