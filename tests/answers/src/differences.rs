@@ -12,7 +12,7 @@ struct File {
     difference: Vec<Difference>,
 }
 
-/// One of two things: lines that contain a text are left out, or neighbours may stand in any order.
+/// One of two things: lines that contain a text are left out, or lines may stand in any order.
 #[derive(Deserialize, Debug, Clone)]
 struct Difference {
     family: String,
@@ -24,7 +24,7 @@ struct Difference {
     /// Leaves out only what Kafka answers and Klamm does not: whatever Klamm answers must be Kafka's.
     #[serde(default)]
     only_missing: bool,
-    /// Whether the order of one-line entries in a list is nobody's promise.
+    /// Whether the order of what the answer lists is nobody's promise.
     #[serde(default)]
     any_order: bool,
     /// Read by people only.
@@ -69,10 +69,7 @@ impl Differences {
         }
         for (_, used) in self.rows.iter_mut().filter(|(row, _)| row.any_order && row.is_about(name)) {
             *used = true;
-            let indent = |line: &String| line.len() - line.trim_start().len();
-            let is_entry = |line: &String| line.ends_with('}');
-            let same_list = |a: &String, b: &String| is_entry(a) && is_entry(b) && indent(a) == indent(b);
-            lines.chunk_by_mut(same_list).for_each(<[String]>::sort);
+            lines.sort();
         }
         lines
     }

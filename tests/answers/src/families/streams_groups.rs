@@ -102,6 +102,9 @@ fn refused(session: &mut Session) -> Result<()> {
     ] {
         session.ask_showing(&format!("join with {name}"), 1, request, show)?;
     }
+    // Some were let in.
+    let leaving = StreamsGroupHeartbeatRequest { group_id: "refused".to_owned(), ..beating("member-a", -1) };
+    session.ask_showing("leave", 1, leaving, show)?;
     Ok(())
 }
 
