@@ -25,14 +25,13 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Does harm until the time is over, clean stops of the server included if so wished; it runs when this returns.
+    /// Does harm until the time is over; the server runs when this returns.
     pub fn happen(
         &mut self,
         server: &mut ServerProcess,
         processes: &mut Processes,
         random: &mut Random,
         time: Duration,
-        has_stops: bool,
     ) -> Result<()> {
         let until = Instant::now() + time;
         while Instant::now() < until {
@@ -50,7 +49,7 @@ impl Faults {
                     processes.go_on(slot)?;
                 }
                 50..=64 => self.zombie(processes, random, slot)?,
-                85.. if has_stops => {
+                85.. => {
                     self.servers_stopped += 1;
                     server.stop()?;
                     server.launch()?;

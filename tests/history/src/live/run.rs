@@ -1,7 +1,7 @@
 //! One run from an empty server to the checker's report.
 //!
 //! `HISTORY_SECONDS` is how long clients and faults are at work, `HISTORY_SEED` decides what they do, `HISTORY_KEEP` names a
-//! folder that keeps the history, `HISTORY_STOPS=1` adds clean stops of the server (see README.md for what they show).
+//! folder that keeps the history.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -46,8 +46,7 @@ fn clients_under_faults_see_no_anomaly() -> Result<()> {
     create_topic(&mut admin, topics::OUTPUT, topics::OUTPUT_PARTITIONS as i32, &[])?;
     let mut processes = Processes::start(&server.bootstrap(), &folder, seed, SLOTS)?;
     let (mut faults, mut random) = (Faults::default(), Random::new(seed));
-    let has_stops = number("HISTORY_STOPS")?.is_some_and(|stops| stops > 0);
-    faults.happen(&mut server, &mut processes, &mut random, Duration::from_secs(seconds), has_stops)?;
+    faults.happen(&mut server, &mut processes, &mut random, Duration::from_secs(seconds))?;
     let finished = processes.end()?;
     println!("note: {faults:?}; {finished} of {SLOTS} clients finished by themselves");
     ensure!(!server.whole_log().contains("panicked"), "a panic: {}", server.log());
