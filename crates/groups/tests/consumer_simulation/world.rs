@@ -144,19 +144,24 @@ impl World<'_> {
     }
 
     fn send(&mut self, index: usize) {
-        let (version, request) = (self.members[index].api_version(), self.members[index].request());
         if self.chance(200) {
             self.members[index].lost(self.now_ms);
             return;
         }
-        let entropy = self.random.below(u64::MAX);
         if self.chance(100) {
-            // Said twice: the first answer is lost.
-            self.coordinator.send(self.now_ms, version, request.clone(), entropy);
+            // Said twice: the first answer is lost, so that the client says all when it asks again.
+            self.ask(index);
+            self.members[index].lost(self.now_ms);
         }
-        let id = self.coordinator.send(self.now_ms, version, request, entropy);
+        let id = self.ask(index);
         self.members[index].waits = true;
         self.waiting.insert(id, (index, self.now_ms));
+    }
+
+    fn ask(&mut self, index: usize) -> RequestId {
+        let (version, request) = (self.members[index].api_version(), self.members[index].request());
+        let entropy = self.random.below(u64::MAX);
+        self.coordinator.send(self.now_ms, version, request, entropy)
     }
 
     fn claim(&mut self, index: usize) {

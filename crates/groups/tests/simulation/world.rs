@@ -137,6 +137,10 @@ impl World {
             let index = self.random.below(self.clients.len());
             self.client_turn(index);
         }
+        if !self.is_faulty {
+            // Chance must not keep a client from its heartbeats for a whole session.
+            (0..self.clients.len()).for_each(|index| self.client_turn(index));
+        }
         let lag = if self.is_faulty { self.random.below(4) } else { 0 };
         self.commit_up_to(self.log.len().saturating_sub(lag));
     }
