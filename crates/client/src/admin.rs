@@ -9,6 +9,7 @@ mod configs;
 mod features;
 mod groups;
 mod logs;
+mod members;
 mod offsets;
 mod partitions;
 mod quotas;
@@ -24,6 +25,7 @@ pub use configs::{AlterConfigOp, ConfigResourceType};
 pub use features::{FeatureDescription, FeatureUpgrade};
 pub use groups::{CommittedOffset, GroupDescription, GroupMember};
 pub use logs::{ClientErrorText, LogDirDescription};
+pub use members::MemberToRemove;
 pub use offsets::{IsolationLevel, ListedOffset, OffsetSpec};
 pub use partitions::{ElectionType, Reassignment};
 pub use quotas::{QuotaFilter, QuotaMatch};
@@ -66,7 +68,8 @@ impl Admin {
         i32::try_from(self.client.config().request_timeout_ms).unwrap_or(i32::MAX)
     }
 
-    /// Asks a coordinator, again where it has moved or is loading; `code` finds the answer's error code.
+    /// Asks a coordinator, again where it has moved, is loading or has something to end before; `code` finds the
+    /// answer's error code.
     async fn coordinated<R: Request>(
         &self,
         kind: CoordinatorType,
@@ -87,6 +90,10 @@ impl Admin {
                         | ErrorCode::CoordinatorLoadInProgress),
                     ) => {
                         self.client.forget_coordinator(kind, key);
+                        Err(ClientError::refused(R::API_KEY, code))
+                    }
+                    // It ends what was open first, and is to be asked again.
+                    Some(code @ ErrorCode::ConcurrentTransactions) => {
                         Err(ClientError::refused(R::API_KEY, code))
                     }
                     _ => Ok(response),

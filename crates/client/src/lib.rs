@@ -1,5 +1,9 @@
 //! A client of Apache Kafka and Klamm in pure Rust.
 //!
+#![doc = include_str!("../README.md")]
+//!
+//! # The client itself
+//!
 //! [`Client`] is the root: a pool of connections, the cluster's metadata, and [`Client::send`] for any request of the
 //! protocol. It is cheap to clone and may be shared by everything in a process.
 //!

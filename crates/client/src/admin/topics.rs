@@ -305,9 +305,25 @@ impl Admin {
         let topics = names
             .iter()
             .map(|name| DeleteTopicState { name: Some(name.clone()), ..DeleteTopicState::default() });
+        self.delete(topics.collect(), |topic| topic.name.clone().unwrap_or_default()).await
+    }
+
+    /// Removes topics by id.
+    ///
+    /// # Errors
+    /// The controller could not be asked, or knows no ids.
+    pub async fn delete_topics_by_id(&self, ids: &[Uuid]) -> Result<PerKey<Uuid, ()>, ClientError> {
+        let topics = ids.iter().map(|id| DeleteTopicState { topic_id: *id, ..DeleteTopicState::default() });
+        self.delete(topics.collect(), |topic| topic.topic_id).await
+    }
+
+    async fn delete<K>(
+        &self,
+        topics: Vec<DeleteTopicState>,
+        key: impl Fn(&protocol::messages::delete_topics_response::DeletableTopicResult) -> K,
+    ) -> Result<PerKey<K, ()>, ClientError> {
         let request = DeleteTopicsRequest {
-            topics: topics.collect(),
-            // The field of old versions; newer ones leave it out.
+            topics,
             topic_names: Vec::new(),
             timeout_ms: self.timeout_ms(),
             ..Default::default()
@@ -315,8 +331,7 @@ impl Admin {
         let response = self.client().send_to_controller(&request).await?;
         let result = |topic: protocol::messages::delete_topics_response::DeletableTopicResult| {
             let message = topic.error_message.as_deref();
-            let outcome = ClientError::check(ApiKey::DeleteTopics, topic.error_code, message);
-            (topic.name.unwrap_or_default(), outcome)
+            (key(&topic), ClientError::check(ApiKey::DeleteTopics, topic.error_code, message))
         };
         Ok(response.responses.into_iter().map(result).collect())
     }

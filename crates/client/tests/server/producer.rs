@@ -124,7 +124,7 @@ pub async fn values(bench: &Bench, topic: &str, partition: i32, is_committed: bo
 }
 
 /// Asserts what a `read_committed` reader comes to see: markers are written after the answer to a commit.
-async fn comes_to_be(bench: &Bench, topic: &str, partition: i32, expected: &[&str]) -> Result<()> {
+pub async fn comes_to_be(bench: &Bench, topic: &str, partition: i32, expected: &[&str]) -> Result<()> {
     while values(bench, topic, partition, true).await? != expected {
         bench.client.back_off(1).await;
     }
@@ -224,7 +224,7 @@ async fn round_robin(bench: Bench) -> Result<()> {
 
 async fn back_pressure(bench: Bench) -> Result<()> {
     let topic = bench.topic("", 1).await?;
-    let config = ProducerConfig::new().buffer_memory(20_000_usize).linger_ms(60_000).max_block_ms(300);
+    let config = ProducerConfig::new().buffer_memory(20_000_usize).linger_ms(60_000).max_block_ms(1_500);
     let config = config.batch_size(1_000_000_usize).delivery_timeout_ms(200_000);
     let producer = producer(&bench, config)?;
     let record = || ProducerRecord::to(topic.as_str()).value(vec![0_u8; 9_000]);

@@ -36,26 +36,21 @@ pub enum Outcome {
     Failed(anyhow::Error),
 }
 
-/// A running server, by itself or given as `KLAMM_TEST_ADDRESS`.
+/// A running server.
 pub struct Served {
-    product: Product,
     bootstrap: String,
     runtime: Runtime,
     // Held for its end.
-    _process: Option<ServerProcess>,
+    _process: ServerProcess,
 }
 
 impl Served {
     /// Nothing if Kafka is asked for but not prepared.
-    pub fn start() -> Result<Option<Self>> {
-        let product = Product::under_test();
+    pub fn start(product: Product) -> Result<Option<Self>> {
         if product == Product::Kafka && !prepared::is_ready(&["kafka-server"]) {
             return Ok(None);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        if let Ok(bootstrap) = std::env::var("KLAMM_TEST_ADDRESS") {
-            return Ok(Some(Self { product, bootstrap, runtime, _process: None }));
-        }
         let settings = [
             ("offsets.topic.num.partitions", "4"),
             ("transaction.state.log.num.partitions", "4"),
@@ -66,11 +61,7 @@ impl Served {
         ];
         let process = ServerProcess::start(product, &settings)?;
         let bootstrap = process.bootstrap();
-        Ok(Some(Self { product, bootstrap, runtime, _process: Some(process) }))
-    }
-
-    pub fn product(&self) -> Product {
-        self.product
+        Ok(Some(Self { bootstrap, runtime, _process: process }))
     }
 
     pub fn run(&self, scenario: &Scenario) -> Outcome {

@@ -4,21 +4,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::FutureExt;
+use klamm_client::admin::{AlterConfigOp, ConfigResourceType};
 use klamm_client::protocol::ApiKey;
-use klamm_client::protocol::messages::IncrementalAlterConfigsRequest;
-use klamm_client::protocol::messages::incremental_alter_configs_request::{
-    AlterConfigsResource, AlterableConfig,
-};
 use klamm_client::records::Codec;
 use klamm_client::{
-    Acknowledgement, AcknowledgementMode, ClientError, ConsumerRecord, ShareConsumer, ShareConsumerConfig,
+    Acknowledgement, AcknowledgementMode, Admin, ClientError, ConsumerRecord, ShareConsumer,
+    ShareConsumerConfig,
 };
 
 use crate::consumer::fill;
 use crate::scenario::{Bench, Scenario};
 
 const NEEDS: &[ApiKey] = &[ApiKey::ShareGroupHeartbeat, ApiKey::ShareFetch, ApiKey::ShareAcknowledge];
-const GROUP_RESOURCE: i8 = 32;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -33,28 +30,19 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// A share group reads from its start on.
-async fn from_the_start(bench: &Bench, group: &str) -> Result<()> {
-    let config = AlterableConfig {
-        name: "share.auto.offset.reset".to_owned(),
-        value: Some("earliest".to_owned()),
-        ..AlterableConfig::default()
-    };
-    let resource = AlterConfigsResource {
-        resource_type: GROUP_RESOURCE,
-        resource_name: group.to_owned(),
-        configs: vec![config],
-        ..AlterConfigsResource::default()
-    };
-    let request = IncrementalAlterConfigsRequest {
-        resources: vec![resource],
-        ..IncrementalAlterConfigsRequest::default()
-    };
-    let response = bench.client.send_to_controller(&request).await?;
-    for one in &response.responses {
-        ClientError::check(ApiKey::IncrementalAlterConfigs, one.error_code, one.error_message.as_deref())?;
+/// A share group reads from its start on. A broker may come to know of it later than the controller.
+pub async fn from_the_start(bench: &Bench, group: &str) -> Result<()> {
+    let (name, value) = ("share.auto.offset.reset", "earliest");
+    let admin = Admin::new(bench.client.clone());
+    let change = AlterConfigOp::Set(name.to_owned(), value.to_owned());
+    admin.incremental_alter_configs(ConfigResourceType::Group, group, vec![change]).await?;
+    loop {
+        let configs = admin.describe_configs(ConfigResourceType::Group, group, false).await?;
+        if configs.iter().any(|one| one.name == name && one.value.as_deref() == Some(value)) {
+            return Ok(());
+        }
+        bench.client.back_off(1).await;
     }
-    Ok(())
 }
 
 async fn implicit(bench: Bench) -> Result<()> {

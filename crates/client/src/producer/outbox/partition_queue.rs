@@ -11,10 +11,12 @@ use crate::producer::delivery::BatchFate;
 pub(crate) struct Sent {
     pub(crate) batch: Batch,
     pub(crate) base_sequence: i32,
+    /// How many batches of the partition got a sequence before it.
+    pub(crate) number: u64,
     pub(crate) is_in_flight: bool,
     /// Its time was over while it was on its way: whoever waited was told, the answer is only looked at for order.
     pub(crate) is_given_up: bool,
-    /// A connection ended before it was answered: the broker may still come to write it.
+    /// Nobody knows whether the broker has written it, or still comes to.
     pub(crate) is_uncertain: bool,
 }
 
@@ -26,6 +28,7 @@ pub(crate) struct PartitionQueue {
     pub(crate) window: VecDeque<Sent>,
     pub(crate) identity: ProducerIdentity,
     pub(crate) next_sequence: i32,
+    pub(crate) next_number: u64,
     /// The broker said that sequences do not follow each other: a new epoch is due.
     pub(crate) needs_bump: bool,
     /// A sequence was given up: nothing new leaves before the rest of the window is known.
@@ -42,6 +45,7 @@ impl Default for PartitionQueue {
             window: VecDeque::new(),
             identity: ProducerIdentity::NONE,
             next_sequence: 0,
+            next_number: 0,
             needs_bump: false,
             has_gap: false,
             is_established: false,
@@ -98,6 +102,13 @@ impl PartitionQueue {
         (index == 0 || !is_idempotent).then_some(index)
     }
 
+    /// Whether so many batches have followed the oldest one that another could make the broker forget its sequence:
+    /// where leaders move, later ones are answered by a new leader before the old one says a word.
+    fn is_far_ahead(&self, window_max: usize, is_idempotent: bool) -> bool {
+        let since = self.window.front().map_or(0, |oldest| self.next_number - oldest.number);
+        is_idempotent && since >= window_max as u64
+    }
+
     pub(super) fn next_ready(
         &self,
         now_ms: i64,
@@ -118,7 +129,7 @@ impl PartitionQueue {
             };
         }
         let window_max = if is_idempotent && !self.is_established { 1 } else { window_max };
-        if self.has_gap || self.window.len() >= window_max {
+        if self.has_gap || self.window.len() >= window_max || self.is_far_ahead(window_max, is_idempotent) {
             return Next::Blocked;
         }
         match self.waiting.front() {
@@ -146,9 +157,12 @@ impl PartitionQueue {
         }
         let base_sequence = if is_idempotent { self.next_sequence } else { records::NO_SEQUENCE };
         self.next_sequence = records::increment_sequence(self.next_sequence, batch.record_count);
+        let number = self.next_number;
+        self.next_number += 1;
         self.window.push_back(Sent {
             batch,
             base_sequence,
+            number,
             is_in_flight: false,
             is_given_up: false,
             is_uncertain: false,

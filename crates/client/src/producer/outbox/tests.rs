@@ -356,3 +356,28 @@ fn a_refused_record_leaves_the_others_alone() {
         assert_ordered_without_doubles(&simulation.log.values, refused);
     }
 }
+
+#[test]
+fn few_batches_overtake_one_without_an_answer() {
+    let mut simulation = Simulation::new(0, DELIVERY_TIMEOUT_MS, ErrorCode::NotEnoughReplicas);
+    let mut next = |simulation: &mut Simulation, value| {
+        let _delivery = simulation.enqueue(value);
+        simulation.now_ms += 5;
+        let due = simulation.outbox.due(simulation.now_ms, &Capacity(5));
+        due.requests.into_iter().flat_map(|(_, batches)| batches).next().map(|one| (one.key, one.batch_id))
+    };
+    // The broker comes to know the producer.
+    let (key, first) = next(&mut simulation, 0).expect("nothing is on its way");
+    simulation.outbox.written(key, first, 0, -1);
+    let (_, silent) = next(&mut simulation, 1).expect("nothing is on its way");
+    let mut overtaking = 0;
+    while let Some((key, id)) = next(&mut simulation, 2 + overtaking) {
+        // By the partition's next leader, while the old one says nothing.
+        simulation.outbox.written(key, id, 1, -1);
+        overtaking += 1;
+        assert!(overtaking < 100, "the broker would forget the batch that has no answer");
+    }
+    assert_eq!(overtaking as usize, RECENT_MAX - 1);
+    simulation.outbox.written(key, silent, 1, -1);
+    assert!(next(&mut simulation, 200).is_some());
+}

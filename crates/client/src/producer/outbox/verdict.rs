@@ -47,7 +47,7 @@ impl Outbox {
     pub(crate) fn failed(&mut self, key: QueueKey, batch_id: u64, failure: Failure, now_ms: i64) -> Verdict {
         let Some((mut sent, index)) = self.take_answered(key, batch_id) else { return Verdict::Unknown };
         sent.is_in_flight = false;
-        sent.is_uncertain |= failure.code.is_none();
+        sent.is_uncertain |= failure.code.is_none_or(may_be_written);
         let (is_idempotent, is_transactional) = (self.limits.is_idempotent, self.limits.is_transactional);
         let is_ending = self.abort_reason.is_some();
         let is_order_lost = is_idempotent && !is_ending && failure.code.is_some_and(breaks_order);
@@ -123,8 +123,14 @@ impl Outbox {
         let is_sequenced = base_sequence >= 0;
         for (offset, batch) in halves.into_iter().enumerate() {
             let count = batch.record_count;
-            let half =
-                Sent { batch, base_sequence, is_in_flight: false, is_given_up: false, is_uncertain: false };
+            let half = Sent {
+                batch,
+                base_sequence,
+                number: sent.number,
+                is_in_flight: false,
+                is_given_up: false,
+                is_uncertain: false,
+            };
             self.queue_mut(key).window.insert(index + offset, half);
             if is_sequenced {
                 base_sequence = records::increment_sequence(base_sequence, count);
@@ -140,4 +146,9 @@ fn breaks_order(code: ErrorCode) -> bool {
         code,
         ErrorCode::OutOfOrderSequenceNumber | ErrorCode::UnknownProducerId | ErrorCode::InvalidProducerEpoch
     )
+}
+
+/// Codes of a leader that has written the batch, but not heard of all the replicas that it waited for.
+fn may_be_written(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::NotEnoughReplicasAfterAppend | ErrorCode::RequestTimedOut)
 }
