@@ -1,4 +1,4 @@
-"""Does with librdkafka what a line on standard input says, and answers with a line. Arguments: bootstrap servers."""
+# Does with librdkafka what a line on standard input says, and answers with a line. Arguments: bootstrap servers.
 
 import sys
 import threading
