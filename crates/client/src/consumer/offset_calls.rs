@@ -12,7 +12,7 @@ use protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartiti
 use protocol::messages::{
     ListOffsetsRequest, OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
 };
-use protocol::{ApiKey, CoordinatorType, ErrorCode, Request};
+use protocol::{ApiKey, CoordinatorType, ErrorCode, Request, Uuid};
 
 use crate::client::{Client, Lane, SendOptions};
 use crate::error::ClientError;
@@ -22,9 +22,9 @@ use crate::topic_partition::TopicPartition;
 /// ListOffsets' names for the ends of a log.
 pub(crate) const EARLIEST: i64 = -2;
 pub(crate) const LATEST: i64 = -1;
-/// The last version that names topics by name.
-const COMMIT_BY_NAME_MAX: i16 = 9;
-const FETCH_BY_NAME_MAX: i16 = 9;
+/// The last version of OffsetCommit and OffsetFetch that names topics by name, and the one that does so by id.
+const BY_NAME_MAX: i16 = 9;
+const BY_ID_MAX: i16 = 10;
 /// Since this version OffsetFetch asks for groups.
 const GROUPS_SINCE: i16 = 8;
 /// Since this version OffsetFetch says which member asks (KIP-848).
@@ -183,9 +183,10 @@ impl OffsetCalls {
         partitions: impl IntoIterator<Item = TopicPartition>,
     ) -> Result<HashMap<TopicPartition, Option<OffsetAndMetadata>>, ClientError> {
         let topics = by_topic(partitions.into_iter().map(|named| (named, ())));
+        let ids = self.ids(topics.keys());
         let indexes = |partitions: &[(i32, ())]| partitions.iter().map(|(index, ())| *index).collect();
         let group_id = group.group_id.to_string();
-        let version = self.version(&group.group_id, ApiKey::OffsetFetch).await?.min(FETCH_BY_NAME_MAX);
+        let version = self.version(&group.group_id, ApiKey::OffsetFetch).await?.min(ids.version_max());
         let mut request = OffsetFetchRequest {
             require_stable: self.is_read_committed && version >= STABLE_SINCE,
             ..OffsetFetchRequest::default()
@@ -193,6 +194,7 @@ impl OffsetCalls {
         if version >= GROUPS_SINCE {
             let topics = topics.iter().map(|(topic, partitions)| OffsetFetchRequestTopics {
                 name: topic.to_string(),
+                topic_id: ids.id(topic),
                 partition_indexes: indexes(partitions),
                 ..OffsetFetchRequestTopics::default()
             });
@@ -224,18 +226,20 @@ impl OffsetCalls {
         for one in response.groups.into_iter().filter(|one| one.group_id == group_id) {
             code = one.error_code;
             for topic in one.topics {
-                let partitions = topic.partitions.into_iter();
+                let (name, partitions) = (ids.name(topic.name, topic.topic_id), topic.partitions.into_iter());
                 rows.extend(partitions.map(|one| {
                     let row =
                         (one.committed_offset, one.committed_leader_epoch, one.metadata, one.error_code);
-                    (TopicPartition::new(topic.name.as_str(), one.partition_index), row)
+                    (TopicPartition { topic: Arc::clone(&name), partition: one.partition_index }, row)
                 }));
             }
         }
         self.check(&group.group_id, ApiKey::OffsetFetch, code, None)?;
         let mut found = HashMap::new();
         for (named, (offset, epoch, metadata, code)) in rows {
-            self.check(&group.group_id, ApiKey::OffsetFetch, code, Some(&named))?;
+            if let Err(error) = self.check(&group.group_id, ApiKey::OffsetFetch, code, Some(&named)) {
+                return Err(self.after_new_ids(error).await);
+            }
             let leader_epoch = known_epoch(epoch);
             let committed =
                 OffsetAndMetadata { offset, leader_epoch, metadata: metadata.unwrap_or_default() };
@@ -250,8 +254,11 @@ impl OffsetCalls {
         group: &ConsumerGroupMetadata,
         offsets: Vec<(TopicPartition, OffsetAndMetadata)>,
     ) -> Result<(), ClientError> {
-        let topics = by_topic(offsets).into_iter().map(|(topic, partitions)| OffsetCommitRequestTopic {
+        let topics = by_topic(offsets);
+        let ids = self.ids(topics.keys());
+        let topics = topics.into_iter().map(|(topic, partitions)| OffsetCommitRequestTopic {
             name: topic.to_string(),
+            topic_id: ids.id(&topic),
             partitions: partitions
                 .into_iter()
                 .map(|(partition_index, offset)| OffsetCommitRequestPartition {
@@ -272,15 +279,37 @@ impl OffsetCalls {
             topics: topics.collect(),
             ..OffsetCommitRequest::default()
         };
-        let response = self.to_coordinator(&group.group_id, &request, COMMIT_BY_NAME_MAX).await?;
-        for topic in &response.topics {
+        let response = self.to_coordinator(&group.group_id, &request, ids.version_max()).await?;
+        for topic in response.topics {
+            let name = ids.name(topic.name, topic.topic_id);
             for one in &topic.partitions {
-                let named = TopicPartition::new(topic.name.as_str(), one.partition_index);
+                let named = TopicPartition { topic: Arc::clone(&name), partition: one.partition_index };
                 let checked = self.check(&group.group_id, ApiKey::OffsetCommit, one.error_code, Some(&named));
-                checked.map_err(|error| fenced(error, group))?;
+                if let Err(error) = checked {
+                    return Err(fenced(self.after_new_ids(error).await, group));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Ids of topics as far as the metadata knows them.
+    fn ids<'a>(&self, topics: impl Iterator<Item = &'a Arc<str>>) -> TopicIds {
+        let metadata = self.client.metadata();
+        let id = |topic: &Arc<str>| {
+            (Arc::clone(topic), metadata.topic(topic).map_or(Uuid::ZERO, |known| known.id))
+        };
+        TopicIds(topics.map(id).collect())
+    }
+
+    /// The error, once ids are known with which another attempt may succeed.
+    async fn after_new_ids(&self, error: ClientError) -> ClientError {
+        if error.code() == Some(ErrorCode::UnknownTopicId)
+            && let Err(source) = self.client.refresh_known().await
+        {
+            tracing::debug!(%source, "topics' new ids are not known");
+        }
+        error
     }
 
     async fn version(&self, group_id: &str, api: ApiKey) -> Result<i16, ClientError> {
@@ -316,6 +345,27 @@ impl OffsetCalls {
                 None => error,
             }
         })
+    }
+}
+
+/// Topics of one call with their ids; zero where an id is not known. A topic that is made anew has another one, so that
+/// offsets of the old one are not taken for its own (KIP-848).
+struct TopicIds(HashMap<Arc<str>, Uuid>);
+
+impl TopicIds {
+    /// All topics of a request are named in the same way.
+    fn version_max(&self) -> i16 {
+        if self.0.values().all(|id| !id.is_zero()) { BY_ID_MAX } else { BY_NAME_MAX }
+    }
+
+    fn id(&self, topic: &str) -> Uuid {
+        self.0.get(topic).copied().unwrap_or_default()
+    }
+
+    /// The name of an answer's topic: it has either a name or an id.
+    fn name(&self, name: String, id: Uuid) -> Arc<str> {
+        let found = self.0.iter().find(|(_, known)| name.is_empty() && !id.is_zero() && **known == id);
+        found.map_or_else(|| name.into(), |(known, _)| Arc::clone(known))
     }
 }
 

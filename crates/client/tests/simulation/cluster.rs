@@ -60,6 +60,8 @@ pub struct State {
     /// How often each API was asked.
     pub asked: HashMap<ApiKey, u32>,
     pub transaction_version: i16,
+    /// Commits that named topics by their ids.
+    pub commits_by_id: u32,
     next_producer_id: i64,
     groups: GroupShard,
     image: Arc<MetadataImage>,
@@ -97,6 +99,7 @@ impl Cluster {
             refusal: None,
             asked: HashMap::new(),
             transaction_version: 2,
+            commits_by_id: 0,
             next_producer_id: 1_000,
             groups: GroupShard::new(config),
             image: Arc::default(),

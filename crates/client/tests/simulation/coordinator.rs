@@ -12,7 +12,7 @@ use klamm_client::protocol::messages::find_coordinator_response::Coordinator;
 use klamm_client::protocol::messages::{
     AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
     EndTxnRequest, EndTxnResponse, FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest,
-    InitProducerIdResponse, OffsetFetchRequest, TxnOffsetCommitRequest,
+    InitProducerIdResponse, OffsetCommitRequest, OffsetFetchRequest, TxnOffsetCommitRequest,
 };
 use klamm_client::protocol::{ApiKey, RequestFrame};
 
@@ -222,7 +222,14 @@ async fn groups_answer(
     let reply = cluster.state.lock().ask_groups(version, request);
     cluster.group_changed.notify_waiters();
     // A cluster that is gone answers nobody.
-    encode_reply(&frame, reply.await.ok()?, version)
+    let mut reply = reply.await.ok()?;
+    if let Reply::OffsetFetch(group) = &mut reply {
+        let state = cluster.state.lock();
+        for topic in &mut group.topics {
+            topic.topic_id = state.topics[&topic.name].id;
+        }
+    }
+    encode_reply(&frame, reply, version)
 }
 
 /// The request as the groups take it. A transaction's offsets are refused here if its epoch is over.
@@ -233,14 +240,24 @@ fn group_request(state: &mut State, frame: RequestFrame, version: i16) -> Result
         ApiKey::SyncGroup => GroupRequest::SyncGroup(frame.decode_body().expect("it is read")),
         ApiKey::Heartbeat => GroupRequest::Heartbeat(frame.decode_body().expect("it is read")),
         ApiKey::LeaveGroup => GroupRequest::LeaveGroup(frame.decode_body().expect("it is read")),
-        ApiKey::OffsetCommit => GroupRequest::OffsetCommit(frame.decode_body().expect("it is read")),
+        ApiKey::OffsetCommit => {
+            let mut request: OffsetCommitRequest = frame.decode_body().expect("it is read");
+            state.commits_by_id += u32::from(request.topics.iter().all(|topic| !topic.topic_id.is_zero()));
+            for topic in &mut request.topics {
+                topic.name = state.topic_name(topic.topic_id, &topic.name).expect("it exists");
+            }
+            GroupRequest::OffsetCommit(request)
+        }
         ApiKey::ConsumerGroupHeartbeat => {
             GroupRequest::ConsumerGroupHeartbeat(frame.decode_body().expect("it is read"))
         }
         ApiKey::OffsetFetch => {
             let request: OffsetFetchRequest = frame.decode_body().expect("it is read");
             let require_stable = request.require_stable;
-            let group = offset_fetch_request_groups(request, version).remove(0);
+            let mut group = offset_fetch_request_groups(request, version).remove(0);
+            for topic in group.topics.iter_mut().flatten() {
+                topic.name = state.topic_name(topic.topic_id, &topic.name).expect("it exists");
+            }
             GroupRequest::OffsetFetch { group, require_stable }
         }
         ApiKey::TxnOffsetCommit => {
