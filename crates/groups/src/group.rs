@@ -41,6 +41,15 @@ pub(crate) enum CommitRule {
     AssignedSince,
 }
 
+/// How much of the interval between assignments passes before the second one of a group that forms.
+const FORMING_SHARE: i64 = 10;
+
+/// How long the next target assignment waits after one for `assigned` members. A group's first assignment gives all to whoever
+/// came first; that those who came within the same moment wait a whole interval for their share saves no work worth it.
+pub(crate) fn interval_after(assigned: usize, interval_ms: i64) -> i64 {
+    if assigned > 1 { interval_ms } else { interval_ms / FORMING_SHARE }
+}
+
 /// From which moment an offset's retention counts (KIP-211).
 pub(crate) enum OffsetExpiry {
     /// Nothing expires now.

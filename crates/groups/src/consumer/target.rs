@@ -9,7 +9,7 @@ use super::member::ConsumerMember;
 use super::record;
 use super::subscription::count_key;
 use crate::assignor::{self, GroupSpec, MemberSpec};
-use crate::group::Step;
+use crate::group::{Step, interval_after};
 use crate::refusal::Refusal;
 
 impl ConsumerGroup {
@@ -69,7 +69,7 @@ impl ConsumerGroup {
     }
 
     fn may_compute_target(&self, step: &Step<'_>) -> bool {
-        let interval_ms = self.assignment_interval_ms(step);
+        let interval_ms = interval_after(self.target.len(), self.assignment_interval_ms(step));
         self.assignment_timestamp_ms == 0
             || interval_ms == 0
             || step.now_ms >= self.assignment_timestamp_ms.saturating_add(interval_ms)

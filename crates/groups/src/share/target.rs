@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::Uuid;
 
 use super::{ShareGroup, assignor, record};
-use crate::group::Step;
+use crate::group::{Step, interval_after};
 
 impl ShareGroup {
     /// Computes the target assignment of the group epoch, unless it is there, or the last one is too young.
@@ -37,6 +37,7 @@ impl ShareGroup {
     fn may_compute_target(&self, step: &Step<'_>) -> bool {
         let own = step.cluster.group_number(&self.group_id, "share.assignment.interval.ms");
         let interval_ms = i64::from(step.config.share.assignment_interval_ms.resolve(own));
+        let interval_ms = interval_after(self.target.len(), interval_ms);
         self.assignment_timestamp_ms == 0
             || interval_ms == 0
             || step.now_ms >= self.assignment_timestamp_ms.saturating_add(interval_ms)

@@ -331,7 +331,11 @@ impl StreamsGroup {
         if endpoint_changed || tasks_changed && member.user_endpoint.is_some() {
             self.endpoint_epoch = self.endpoint_epoch.wrapping_add(1);
         }
-        let shows_tasks = heartbeat.is_join() || tasks_changed;
+        // Whoever says what it runs and lacks something has missed an answer. Kafka does not tell it again, and the task rests
+        // until the group's next epoch.
+        let has_missed_tasks =
+            heartbeat.reported().is_some_and(|reported| reported.lacks_any_of(&member.assigned));
+        let shows_tasks = heartbeat.is_join() || tasks_changed || has_missed_tasks;
         let shows_endpoints = self.endpoint_epoch != heartbeat.request.endpoint_information_epoch;
         StreamsGroupHeartbeatResponse {
             member_id: member.member_id.clone(),

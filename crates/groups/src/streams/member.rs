@@ -55,6 +55,19 @@ impl ReportedTasks<'_> {
             || has_any(self.warmup, |task, index| has(&tasks.warmup, task, index))
     }
 
+    /// Whether it lacks one of these tasks.
+    pub(crate) fn lacks_any_of(&self, tasks: &MemberTasks) -> bool {
+        let lacks = |reported: &[TaskIds], task: &str, index: i32| {
+            !has_any(reported, |id, partition| id == task && partition == index)
+        };
+        let lacks_copy = |reported: &[TaskIds], copies: &Tasks| {
+            copies.iter().any(|(task, set)| set.iter().any(|index| lacks(reported, task, *index)))
+        };
+        tasks.active.iter().any(|(task, set)| set.keys().any(|index| lacks(self.active, task, *index)))
+            || lacks_copy(self.standby, &tasks.standby)
+            || lacks_copy(self.warmup, &tasks.warmup)
+    }
+
     /// Whether all of them are among these.
     pub(crate) fn are_within(&self, tasks: &MemberTasks) -> bool {
         let active =

@@ -226,6 +226,25 @@ fn tasks_move_when_they_are_given_up() {
 }
 
 #[test]
+fn tasks_whose_answer_was_lost_are_told_again() {
+    let (mut bench, _) = bench(true);
+    let mut members = vec![Follower::join(&mut bench, "a")];
+    bench.advance(3_000);
+    let lost =
+        Follower { tasks: members[0].tasks.clone(), member_id: "a".to_owned(), epoch: members[0].epoch };
+    members[0].beat(&mut bench);
+    assert_eq!((lost.count(0), members[0].count(0)), (0, 8));
+    // It never heard of it: it comes with its old epoch, and again with the new one.
+    let mut member = Follower { epoch: members[0].epoch, ..lost };
+    let answer = member.beat(&mut bench);
+    assert!(answer.active_tasks.is_some(), "{answer:?}");
+    assert_eq!(member.count(0), 8);
+    assert_eq!(member.beat(&mut bench).active_tasks, None, "it knows");
+    let (quiet, _) = send(&mut bench, beat("a", member.epoch));
+    assert_eq!(quiet.active_tasks, None, "it does not say what it runs");
+}
+
+#[test]
 fn silent_members_are_given_up_and_a_restart_forgets_nothing() {
     let (mut bench, cluster) = bench(true);
     let mut members = vec![Follower::join(&mut bench, "a"), Follower::join(&mut bench, "b")];

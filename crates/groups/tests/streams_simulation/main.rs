@@ -13,6 +13,9 @@ mod world;
 
 use world::{Tally, World};
 
+/// Seeds that failed once: of a standby task whose answer was lost, nobody was told again.
+const FAILED_ONCE: [u64; 1] = [307];
+
 /// Says which seed it was if a run fails.
 struct Named(u64);
 
@@ -30,9 +33,9 @@ fn number_from(variable: &str) -> Option<u64> {
 
 #[test]
 fn no_active_task_has_two_owners_in_one_epoch_and_every_group_converges() {
-    let seeds = match number_from("SIMULATION_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number_from("SIMULATION_SEEDS").unwrap_or(40),
+    let seeds: Vec<u64> = match number_from("SIMULATION_SEED") {
+        Some(seed) => vec![seed],
+        None => FAILED_ONCE.into_iter().chain(0..number_from("SIMULATION_SEEDS").unwrap_or(40)).collect(),
     };
     let mut tally = Tally::default();
     for seed in seeds {

@@ -74,6 +74,28 @@ fn the_assignor_that_most_ask_for_is_used() {
 }
 
 #[test]
+fn the_second_assignment_of_a_group_that_forms_comes_soon_and_the_third_waits() {
+    let (mut bench, _) = bench();
+    let mut a = Follower::join(&mut bench, "a", &["foo"]);
+    let mut b = Follower::join(&mut bench, "b", &["foo"]);
+    bench.advance(99);
+    b.beat(&mut bench);
+    assert_eq!(b.epoch, 2);
+    bench.advance(1);
+    b.beat(&mut bench);
+    assert_eq!(b.epoch, 3);
+    a.beat(&mut bench);
+    a.beat(&mut bench);
+    let mut c = Follower::join(&mut bench, "c", &["foo"]);
+    bench.advance(999);
+    c.beat(&mut bench);
+    assert_eq!(c.epoch, 3, "two members have something to do with it");
+    bench.advance(1);
+    c.beat(&mut bench);
+    assert_eq!(c.epoch, 4);
+}
+
+#[test]
 fn members_come_sooner_while_a_group_is_on_its_way() {
     let (mut bench, _) = bench();
     let mut a = Follower::join(&mut bench, "a", &["foo"]);
