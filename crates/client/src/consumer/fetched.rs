@@ -33,7 +33,8 @@ pub(crate) fn visible(
         };
         // Compaction leaves batches without records.
         let is_visible = is_visible && batch.header.record_count > 0;
-        fetched.push(Fetched { batch: is_visible.then_some(batch), next_offset });
+        let epoch = Some(batch.header.partition_leader_epoch).filter(|epoch| *epoch >= 0);
+        fetched.push(Fetched { batch: is_visible.then_some(batch), next_offset, epoch });
     }
     (fetched, None)
 }

@@ -45,6 +45,8 @@ pub(crate) enum Phase {
 pub(crate) struct Fetched {
     pub(crate) batch: Option<Batch>,
     pub(crate) next_offset: i64,
+    /// The epoch of the record before `next_offset`, seen or not.
+    pub(crate) epoch: Option<i32>,
 }
 
 /// A partition that is read.
@@ -142,18 +144,18 @@ impl Assigned {
 
     /// Keeps what was fetched. Where there is no record in it the position moves as soon as all before is handed out.
     pub(crate) fn push(&mut self, fetched: Fetched) {
-        self.fetch_offset = fetched.next_offset;
+        // Of markers and aborted records too: the end of an older epoch lies before them.
+        (self.fetch_offset, self.fetch_epoch) = (fetched.next_offset, fetched.epoch);
         match (&fetched.batch, self.buffer.back_mut()) {
-            (None, Some(last)) => last.next_offset = fetched.next_offset,
+            (None, Some(last)) => (last.next_offset, last.epoch) = (fetched.next_offset, fetched.epoch),
             (None, None) => {
                 let was_processed = self.processed == self.position;
-                self.position = fetched.next_offset;
+                (self.position, self.position_epoch) = (fetched.next_offset, fetched.epoch);
                 if was_processed {
-                    self.processed = self.position;
+                    (self.processed, self.processed_epoch) = (self.position, self.position_epoch);
                 }
             }
             (Some(batch), _) => {
-                self.fetch_epoch = Some(batch.header.partition_leader_epoch).filter(|epoch| *epoch >= 0);
                 self.buffered_bytes += batch.bytes.len();
                 self.buffer.push_back(fetched);
             }
@@ -240,6 +242,12 @@ impl Subscriptions {
         true
     }
 
+    /// The log was cut at `end`. What waits to be handed out is fetched again, and nothing before `end` is passed over.
+    pub(crate) fn cut(&mut self, named: &TopicPartition, stamp: u64, end: i64) {
+        let Some(position) = self.current_mut(named, stamp).map(|one| one.position) else { return };
+        self.seek(named, Seek::Offset(end.min(position), None));
+    }
+
     /// Nothing more is handed out of these.
     pub(crate) fn set_revoking(&mut self, partitions: &[TopicPartition]) {
         for named in partitions {
@@ -307,4 +315,53 @@ impl Subscriptions {
 pub(crate) enum Seek {
     Offset(i64, Option<i32>),
     Reset(OffsetReset),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fetched(next_offset: i64, epoch: i32, is_visible: bool) -> Fetched {
+        let mut builder = records::BatchBuilder::new(next_offset - 1).partition_leader_epoch(epoch);
+        builder.append(0, None, Some(b"v"), &[]);
+        let bytes = builder.build();
+        let batch = records::batches(&bytes).next().expect("one").expect("whole");
+        Fetched { batch: is_visible.then_some(batch), next_offset, epoch: Some(epoch) }
+    }
+
+    /// Offsets 5 and 6 in epoch 3, then 7 and 8, which nobody sees, in epoch 4.
+    fn reading() -> (Subscriptions, TopicPartition) {
+        let (mut subscriptions, named) = (Subscriptions::default(), TopicPartition::new("t", 0));
+        subscriptions.assign([named.clone()], &Phase::Ready);
+        let one = subscriptions.get_mut(&named).expect("assigned");
+        one.set_position(5, Some(3));
+        for (next_offset, epoch, is_visible) in [(6, 3, true), (7, 3, true), (8, 4, false), (9, 4, false)] {
+            one.push(fetched(next_offset, epoch, is_visible));
+        }
+        (subscriptions, named)
+    }
+
+    #[test]
+    fn what_nobody_sees_has_an_epoch_too() {
+        let (mut subscriptions, named) = reading();
+        let one = subscriptions.get_mut(&named).expect("assigned");
+        assert_eq!((one.fetch_offset, one.fetch_epoch), (9, Some(4)));
+        assert_eq!((one.position, one.position_epoch), (5, Some(3)));
+        assert_eq!(one.buffer.back().map(|last| (last.next_offset, last.epoch)), Some((9, Some(4))));
+        one.buffer.clear();
+        one.push(fetched(10, 5, false));
+        assert_eq!((one.position, one.position_epoch), (10, Some(5)));
+    }
+
+    #[test]
+    fn a_cut_passes_nothing_over_that_was_not_handed_out() {
+        for (end, expected) in [(7, 5), (3, 3)] {
+            let (mut subscriptions, named) = reading();
+            let stamp = subscriptions.get(&named).expect("assigned").stamp;
+            subscriptions.cut(&named, stamp, end);
+            let one = subscriptions.get(&named).expect("assigned");
+            assert_eq!((one.position, one.fetch_offset, one.buffer.len()), (expected, expected, 0));
+            assert_ne!(one.stamp, stamp, "answers to what was asked before are thrown away");
+        }
+    }
 }

@@ -129,10 +129,11 @@ impl Task {
             let error = ClientError::LogTruncated { topic_partition, offset, diverging_offset: end };
             return self.with(lookup, |one| (one.failure, one.is_looked_up) = (Some(error), false));
         }
-        let to = if epoch >= 0 { Seek::Offset(end, None) } else { Seek::Reset(reset) };
         let mut subscriptions = self.shared.subscriptions.lock();
-        if subscriptions.current_mut(named, lookup.stamp).is_some() {
-            subscriptions.seek(named, to);
+        if epoch >= 0 {
+            subscriptions.cut(named, lookup.stamp, end);
+        } else if subscriptions.current_mut(named, lookup.stamp).is_some() {
+            subscriptions.seek(named, Seek::Reset(reset));
         }
     }
 
