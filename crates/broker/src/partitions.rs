@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use config::TopicConfig;
+use config::{BrokerConfig, TopicConfig};
 use hashbrown::{HashMap, HashSet};
 use metadata::{LocalReplica, MetadataImage, directory_id};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use protocol::{ErrorCode, Uuid};
 use replica::Leadership;
 use storage::file_names::CLUSTER_METADATA_TOPIC;
@@ -54,6 +54,8 @@ pub struct Partitions {
     config: Arc<DynamicBrokerConfig>,
     clock: Arc<dyn Clock>,
     held: RwLock<Held>,
+    /// What topics without settings of their own share, and the settings of the broker that it follows from.
+    inherited: Mutex<Option<(Arc<BrokerConfig>, Arc<TopicConfig>)>>,
     /// Whether the replicas of the last run are here: what comes later is new.
     are_all_known: AtomicBool,
 }
@@ -82,6 +84,7 @@ impl Partitions {
             config,
             clock,
             held: RwLock::default(),
+            inherited: Mutex::default(),
             are_all_known: AtomicBool::new(false),
         }
     }
@@ -218,7 +221,7 @@ impl Partitions {
         replica: &LocalReplica,
         image: &MetadataImage,
     ) -> Result<Arc<PartitionLog>, StorageError> {
-        let config = Arc::new(self.topic_config(&replica.topic, image));
+        let config = self.topic_config(&replica.topic, image);
         let (topic, partition, id) = (replica.topic.as_str(), replica.partition, replica.topic_id);
         if self.logs.log(topic, partition).is_none() && self.may_be_offline(replica) {
             let reason = format!("the log of {topic}-{partition} may lie in a directory that is offline");
@@ -350,12 +353,24 @@ impl Partitions {
         partitions: impl Iterator<Item = &'a Arc<Partition>>,
         image: &MetadataImage,
     ) {
-        let config = Arc::new(self.topic_config(topic, image));
+        let config = self.topic_config(topic, image);
         partitions.for_each(|partition| partition.reconfigure(config.clone()));
     }
 
-    fn topic_config(&self, topic: &str, image: &MetadataImage) -> TopicConfig {
-        TopicConfig::resolve(&self.config.current(), image.configs.of_topic(topic))
+    fn topic_config(&self, topic: &str, image: &MetadataImage) -> Arc<TopicConfig> {
+        let (broker, own) = (self.config.current(), image.configs.of_topic(topic));
+        if !own.is_empty() {
+            return Arc::new(TopicConfig::resolve(&broker, own));
+        }
+        let mut inherited = self.inherited.lock();
+        match &*inherited {
+            Some((of, config)) if Arc::ptr_eq(of, &broker) => config.clone(),
+            _ => {
+                let config = Arc::new(TopicConfig::resolve(&broker, own));
+                *inherited = Some((broker, config.clone()));
+                config
+            }
+        }
     }
 }
 

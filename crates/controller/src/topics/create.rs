@@ -1,5 +1,6 @@
 //! CreateTopics (key 19, v2-7): validate-only, manual assignments, settings, defaults by KIP-464.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use config::BrokerConfig;
@@ -82,6 +83,7 @@ impl Controller {
             }
         }
         let config = self.broker_config(image);
+        let inherited = LazyCell::new(|| configs_of_new_topic(&config, &CreatableTopic::default()));
         let mut records = Vec::new();
         let mut results = Vec::new();
         let mut too_large = (self.partitions_wanted(&wanted) > PARTITIONS_PER_REQUEST_MAX)
@@ -90,9 +92,17 @@ impl Controller {
             if too_large.is_some() {
                 break;
             }
-            let describe = (access.can_describe_configs)(&topic.name);
-            match self.create_topic(image, &config, topic, describe, randomness) {
-                Ok(created) => {
+            match self.create_topic(image, &config, topic, randomness) {
+                Ok(mut created) => {
+                    if (access.can_describe_configs)(&topic.name) {
+                        let configs = match topic.configs.is_empty() {
+                            true => inherited.clone(),
+                            false => configs_of_new_topic(&config, topic),
+                        };
+                        created.result.configs = Some(configs);
+                    } else {
+                        hide_configs(&mut created.result);
+                    }
                     records.extend(created.records);
                     results.push(created.result);
                 }
@@ -127,7 +137,6 @@ impl Controller {
         image: &MetadataImage,
         config: &BrokerConfig,
         topic: &CreatableTopic,
-        describe: bool,
         randomness: &mut Randomness,
     ) -> Result<Created, ApiError> {
         let name = topic.name.as_str();
@@ -149,21 +158,16 @@ impl Controller {
         for (number, partition) in (0..).zip(&partitions) {
             records.push(partition_record(&options, topic_id, (number, partition))?);
         }
-        let mut result = CreatableTopicResult {
+        let replicas = partitions.first().map_or(0, |partition| partition.replicas.len());
+        let result = CreatableTopicResult {
             name: name.to_owned(),
             topic_id,
             error_code: ErrorCode::None.into(),
             error_message: None,
+            num_partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
+            replication_factor: i16::try_from(replicas).unwrap_or(i16::MAX),
             ..Default::default()
         };
-        if describe {
-            let replicas = partitions.first().map_or(0, |partition| partition.replicas.len());
-            result.num_partitions = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
-            result.replication_factor = i16::try_from(replicas).unwrap_or(i16::MAX);
-            result.configs = Some(configs_of_new_topic(config, topic));
-        } else {
-            result.topic_config_error_code = ErrorCode::TopicAuthorizationFailed.into();
-        }
         Ok(Created { records, result })
     }
 
@@ -236,6 +240,15 @@ impl Controller {
             })
             .collect()
     }
+}
+
+/// Leaves out of the answer what only those see who may describe the topic's settings.
+fn hide_configs(result: &mut CreatableTopicResult) {
+    let default = CreatableTopicResult::default();
+    result.num_partitions = default.num_partitions;
+    result.replication_factor = default.replication_factor;
+    result.configs = default.configs;
+    result.topic_config_error_code = ErrorCode::TopicAuthorizationFailed.into();
 }
 
 /// Every setting in effect for a topic that is about to be, as CreateTopics answers them.

@@ -1,6 +1,6 @@
 //! Which names topics can have.
 
-use metadata::MetadataImage;
+use metadata::{MetadataImage, TopicsImage};
 
 /// Committed offsets and groups.
 pub const CONSUMER_OFFSETS: &str = "__consumer_offsets";
@@ -36,23 +36,24 @@ pub fn check(name: &str) -> Result<(), String> {
     Err(format!("Topic name is invalid: {why}"))
 }
 
-fn unified(name: &str) -> String {
-    name.replace('.', "_")
-}
-
 /// A topic that would share its metrics' names: they have `_` for each `.`.
 pub(crate) fn colliding(image: &MetadataImage, name: &str) -> Option<String> {
-    let first = name.find(['.', '_'])?;
-    let wanted = unified(name);
-    // Colliding names agree up to the first `.` or `_`; they are neighbours in the order of names.
-    let prefix = &name[..first];
-    image
-        .topics
-        .iter_from(prefix)
-        .map(|topic| topic.name())
-        .take_while(|other| other.starts_with(prefix))
-        .find(|other| other.len() == name.len() && unified(other) == wanted)
-        .map(str::to_owned)
+    name.contains(LOOK_ALIKE).then(|| find_colliding(&image.topics, String::new(), name)).flatten()
+}
+
+const LOOK_ALIKE: [char; 2] = ['.', '_'];
+
+/// Looks only where a topic begins with what has been spelled so far, so that it takes no longer among many topics.
+fn find_colliding(topics: &TopicsImage, spelled: String, rest: &str) -> Option<String> {
+    let Some((literal, after)) = rest.split_once(LOOK_ALIKE) else {
+        let name = spelled + rest;
+        return topics.by_name(&name).map(|topic| topic.name().to_owned());
+    };
+    LOOK_ALIKE.into_iter().find_map(|letter| {
+        let spelled = format!("{spelled}{literal}{letter}");
+        let next = topics.iter_from(&spelled).next()?;
+        next.name().starts_with(&spelled).then(|| find_colliding(topics, spelled, after)).flatten()
+    })
 }
 
 #[cfg(test)]

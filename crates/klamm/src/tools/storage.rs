@@ -1,6 +1,7 @@
 //! `kafka-storage`: prepares log directories and tells about them.
 
 mod adopt;
+mod first_snapshot;
 mod format;
 mod hand_back;
 mod kafka_directories;

@@ -7,18 +7,18 @@ use std::path::Path;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use metadata::MetadataVersion;
-use protocol::control_records::{SnapshotFooterRecord, SnapshotHeaderRecord};
+use protocol::Uuid;
 use protocol::metadata_records::{FeatureLevelRecord, MetadataRecord, UserScramCredentialRecord};
-use protocol::{Message, Uuid, Writer};
-use records::{BatchBuilder, ControlRecordType};
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::command_line::{Arguments, Failure};
 use crate::record_json::from_base64;
-use crate::text::calendar::now_ms;
 
 use super::super::features::{FEATURES, Feature, METADATA_VERSION, metadata_version};
+use super::first_snapshot::{self, FIRST_SNAPSHOT, InitialVoter};
 use super::{Node, random_uuid};
+
+const METADATA_LOG: &str = "__cluster_metadata-0";
 
 const SCRAM_ITERATIONS: i32 = 4096;
 const SCRAM_ITERATIONS_MAX: i32 = 16_384;
@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments, node: &Node) -> Result<(), Failure> {
     let cluster_id = arguments.required("cluster-id")?;
     let voters = voters(arguments, node, node_id)?;
     let version = release(arguments)?;
-    let levels = levels(arguments, version, node.get("controller.quorum.voters").is_none())?;
+    let (levels, kraft_version) = levels(arguments, version, node.get("controller.quorum.voters").is_none())?;
     let scram = arguments.values("add-scram").into_iter().map(scram_record).collect::<Result<Vec<_>, _>>()?;
     let mut empty = Vec::new();
     for directory in &node.directories {
@@ -81,6 +81,8 @@ pub fn run(arguments: &Arguments, node: &Node) -> Result<(), Failure> {
         return Ok(());
     }
     println!("Bootstrap metadata: {}", describe(version, &levels, &scram));
+    // Kafka writes the first metadata where the metadata log will be, of controllers only.
+    let is_controller = node.roles().contains(&"controller");
     // Kafka formats in this order too: the metadata directory last.
     empty.sort_by_key(|directory| (*directory == node.metadata_directory, *directory));
     for directory in empty {
@@ -92,14 +94,24 @@ pub fn run(arguments: &Arguments, node: &Node) -> Result<(), Failure> {
         };
         println!("Formatting {} {directory} with metadata.version {version}.", purpose.words());
         let directory_id = match voters.as_ref().and_then(|voters| voters.get(&node_id)) {
-            Some(id) if purpose == Purpose::DynamicVoter => *id,
+            Some(voter) if purpose == Purpose::DynamicVoter => voter.directory_id,
             _ => random_uuid(),
         };
         let properties = format!(
             "cluster.id={}\ndirectory.id={directory_id}\nnode.id={node_id}\nversion=1\n",
             escaped(cluster_id)
         );
-        write(Path::new(directory), &properties, version, &levels, &scram)?;
+        let directory = Path::new(directory);
+        fs::create_dir_all(directory)?;
+        if is_controller && purpose != Purpose::Data {
+            let records = bootstrap_records(version, &levels, &scram);
+            let listener = first_snapshot::controller_listener(node);
+            let snapshot = first_snapshot::encode(&records, kraft_version, voters.as_ref(), &listener)?;
+            let folder = directory.join(METADATA_LOG);
+            fs::create_dir_all(&folder)?;
+            replace(&folder.join(FIRST_SNAPSHOT), &snapshot)?;
+        }
+        replace(&directory.join("meta.properties"), properties.as_bytes())?;
     }
     Ok(())
 }
@@ -125,7 +137,11 @@ fn check_same(
 }
 
 /// Voters with their directory ids, where the quorum is a dynamic one.
-fn voters(arguments: &Arguments, node: &Node, node_id: i32) -> Result<Option<BTreeMap<i32, Uuid>>, Failure> {
+fn voters(
+    arguments: &Arguments,
+    node: &Node,
+    node_id: i32,
+) -> Result<Option<BTreeMap<i32, InitialVoter>>, Failure> {
     let is_static = node.get("controller.quorum.voters").is_some();
     let is_controller = node.roles().contains(&"controller");
     let given = ["standalone", "initial-controllers", "no-initial-controllers"];
@@ -148,7 +164,9 @@ fn voters(arguments: &Arguments, node: &Node, node_id: i32) -> Result<Option<BTr
         if !is_controller {
             return Err(Failure::refused("You can only use --standalone on a controller."));
         }
-        return Ok(Some(BTreeMap::from([(node_id, random_uuid())])));
+        let (host, port) = first_snapshot::controller_address(node);
+        let voter = InitialVoter { directory_id: random_uuid(), host, port };
+        return Ok(Some(BTreeMap::from([(node_id, voter)])));
     }
     if let Some(text) = arguments.value("initial-controllers")? {
         let voters = text.split(',').map(voter).collect::<Option<BTreeMap<_, _>>>();
@@ -165,10 +183,13 @@ fn voters(arguments: &Arguments, node: &Node, node_id: i32) -> Result<Option<BTr
     Ok(None)
 }
 
-fn voter(text: &str) -> Option<(i32, Uuid)> {
+fn voter(text: &str) -> Option<(i32, InitialVoter)> {
     let (id, rest) = text.split_once('@')?;
-    let (_, directory) = rest.rsplit_once(':')?;
-    Some((id.trim().parse().ok()?, directory.trim().parse().ok()?))
+    let (address, directory) = rest.rsplit_once(':')?;
+    let (host, port) = address.rsplit_once(':')?;
+    let directory_id: Uuid = directory.trim().parse().ok()?;
+    let host = host.trim().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Some((id.trim().parse().ok()?, InitialVoter { directory_id, host, port: port.trim().parse().ok()? }))
 }
 
 fn release(arguments: &Arguments) -> Result<MetadataVersion, Failure> {
@@ -190,12 +211,12 @@ fn release(arguments: &Arguments) -> Result<MetadataVersion, Failure> {
     }
 }
 
-/// The level of every feature but `metadata.version` and `kraft.version`, which lives elsewhere.
+/// The level of every feature but `metadata.version`; that of `kraft.version` apart, as it lives elsewhere.
 fn levels(
     arguments: &Arguments,
     version: MetadataVersion,
     is_dynamic: bool,
-) -> Result<BTreeMap<&'static str, i16>, Failure> {
+) -> Result<(BTreeMap<&'static str, i16>, i16), Failure> {
     let defaults = FEATURES.iter().map(|feature| (feature.name, feature.default_level(version)));
     let mut levels: BTreeMap<_, _> = defaults.collect();
     levels.insert("kraft.version", i16::from(is_dynamic));
@@ -225,8 +246,8 @@ fn levels(
         }
         levels.insert(feature.name, level);
     }
-    levels.remove("kraft.version");
-    Ok(levels)
+    let kraft_version = levels.remove("kraft.version").unwrap_or_default();
+    Ok((levels, kraft_version))
 }
 
 fn bootstrap_records(
@@ -272,19 +293,6 @@ fn describe(
     )
 }
 
-fn write(
-    directory: &Path,
-    properties: &str,
-    version: MetadataVersion,
-    levels: &BTreeMap<&'static str, i16>,
-    scram: &[UserScramCredentialRecord],
-) -> Result<(), Failure> {
-    fs::create_dir_all(directory)?;
-    let records = bootstrap_records(version, levels, scram);
-    replace(&directory.join("bootstrap.checkpoint"), &snapshot(&records)?)?;
-    replace(&directory.join("meta.properties"), properties.as_bytes())
-}
-
 /// A value as Java's writer of properties escapes it.
 fn escaped(value: &str) -> String {
     value
@@ -303,29 +311,6 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         fs::File::open(folder)?.sync_all()?;
     }
     Ok(())
-}
-
-/// A snapshot file: header, records, footer.
-fn snapshot(records: &[MetadataRecord]) -> Result<Bytes, Failure> {
-    let now_ms = now_ms();
-    let encoded = |message: Result<Option<Bytes>, protocol::EncodeError>| match message {
-        Ok(Some(bytes)) => Ok(bytes),
-        _ => Err(Failure::refused("the bootstrap metadata cannot be written")),
-    };
-    let mut writer = Writer::new();
-    SnapshotHeaderRecord::default().encode(&mut writer, 0).map_err(Failure::refused)?;
-    let mut header = BatchBuilder::new(0).partition_leader_epoch(0).control();
-    header.append_control(now_ms, ControlRecordType::SnapshotHeader, &encoded(writer.into_bytes())?);
-    let mut data = BatchBuilder::new(1).partition_leader_epoch(0);
-    for record in records {
-        let value = record.encode_framed().map_err(Failure::refused)?;
-        data.append(now_ms, None, Some(&value), &[]);
-    }
-    let mut writer = Writer::new();
-    SnapshotFooterRecord::default().encode(&mut writer, 0).map_err(Failure::refused)?;
-    let mut footer = BatchBuilder::new(data.next_offset()).partition_leader_epoch(0).control();
-    footer.append_control(now_ms, ControlRecordType::SnapshotFooter, &encoded(writer.into_bytes())?);
-    Ok(Bytes::from([header.build(), data.build(), footer.build()].concat()))
 }
 
 /// `SCRAM-SHA-256=[name=alice,password=alice-secret]`, or a salted password with its salt.
