@@ -160,12 +160,17 @@ pub fn produce_frame(
     record_bytes: usize,
 ) -> Result<(Vec<u8>, usize)> {
     let (batch, count) = batch(batch_bytes, record_bytes);
+    Ok((produce_frame_of(topic, partition, acks, batch)?, count))
+}
+
+/// A Produce frame with this batch.
+pub fn produce_frame_of(topic: &str, partition: i32, acks: i16, batch: Bytes) -> Result<Vec<u8>> {
     let data =
         PartitionProduceData { index: partition, records: Some(Records::from(batch)), ..Default::default() };
     let topic =
         TopicProduceData { name: topic.to_string(), partition_data: vec![data], ..Default::default() };
     let request = ProduceRequest { acks, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() };
-    Ok((encode(PRODUCE_VERSION, &request)?, count))
+    encode(PRODUCE_VERSION, &request)
 }
 
 /// A Metadata frame for these topics; all of them if none is named.
@@ -184,6 +189,19 @@ pub fn topics_told(answer: &[u8]) -> Result<usize> {
 
 /// A batch of about `batch_bytes`, filled with records of `record_bytes`, and its number of records.
 pub fn batch(batch_bytes: usize, record_bytes: usize) -> (Bytes, usize) {
+    fill_batch(batch_bytes, record_bytes, || None)
+}
+
+/// The same, each record under the next key.
+pub fn keyed_batch(batch_bytes: usize, record_bytes: usize, mut next_key: impl FnMut() -> u64) -> Bytes {
+    fill_batch(batch_bytes, record_bytes, || Some(next_key())).0
+}
+
+fn fill_batch(
+    batch_bytes: usize,
+    record_bytes: usize,
+    mut next_key: impl FnMut() -> Option<u64>,
+) -> (Bytes, usize) {
     let mut builder = BatchBuilder::new(0);
     // Bytes that do not repeat, so that nothing on the way gains from a pattern.
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
@@ -194,7 +212,8 @@ pub fn batch(batch_bytes: usize, record_bytes: usize) -> (Bytes, usize) {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             *byte = (state >> 56) as u8;
         }
-        builder.append(1_700_000_000_000, None, Some(&value), &[]);
+        let key = next_key().map(u64::to_be_bytes);
+        builder.append(1_700_000_000_000, key.as_ref().map(|key| &key[..]), Some(&value), &[]);
         count += 1;
     }
     (builder.build(), count)

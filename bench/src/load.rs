@@ -113,6 +113,7 @@ pub fn run(options: &Options) -> Result<()> {
             batch_bytes,
             record_bytes,
             bytes_per_second: options.bytes_per_second,
+            partitions: options.partitions,
             end_to_end: options.end_to_end,
             consumers: options.consumers,
             duration,

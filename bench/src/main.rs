@@ -9,6 +9,7 @@ mod floor;
 mod groups;
 mod idle;
 mod load;
+mod log;
 mod open_loop;
 mod plots;
 mod report;
@@ -33,6 +34,8 @@ enum Command {
     Compare(rounds::Options),
     /// Groups and transactions on both servers, and the ratios.
     Groups(groups::Options),
+    /// Compaction, retention, cold reads, growth and restarts on both servers, and the ratios.
+    Log(log::Options),
     /// Puts one load on a running server and prints what came of it as a line of JSON.
     Load(load::Options),
     /// Serves as little as can be, to measure what no server can do without.
@@ -43,6 +46,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Compare(options) => rounds::compare(&options),
         Command::Groups(options) => groups::compare(&options),
+        Command::Log(options) => log::compare(&options),
         Command::Load(options) => load::run(&options),
         Command::Floor(options) => floor::run(&options),
     }

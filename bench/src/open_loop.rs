@@ -23,7 +23,7 @@ const FETCH_BYTES: i32 = 1 << 20;
 pub struct OpenLoop<'a> {
     /// Where the server listens.
     pub address: &'a str,
-    /// Written to its partition 0.
+    /// Written to its partitions in turn; what consumers read is partition 0.
     pub topic: &'a str,
     /// As in the protocol.
     pub acks: i16,
@@ -33,6 +33,8 @@ pub struct OpenLoop<'a> {
     pub record_bytes: usize,
     /// Bytes per second over all.
     pub bytes_per_second: u64,
+    /// Partitions of the topic.
+    pub partitions: i32,
     /// Latency counts until a consumer has the records, not until the producer has its answer.
     pub end_to_end: bool,
     /// Consumers that read along; the bytes of the outcome are those that they are sent.
@@ -70,8 +72,15 @@ impl Consumer {
 
 /// Sends on schedule until the time is up and measures each answer, or each batch at its consumer.
 pub fn produce(load: &OpenLoop<'_>) -> Result<Outcome> {
-    let (mut frame, records) = produce_frame(load.topic, 0, load.acks, load.batch_bytes, load.record_bytes)?;
-    let bytes = frame.len() as u64;
+    let frame =
+        |partition| produce_frame(load.topic, partition, load.acks, load.batch_bytes, load.record_bytes);
+    let (first, records) = frame(0)?;
+    let bytes = first.len() as u64;
+    let mut frames = vec![first];
+    for partition in 1..load.partitions {
+        frames.push(frame(partition)?.0);
+    }
+    let mut next = (0..frames.len()).cycle();
     let interval = Duration::from_secs_f64(bytes as f64 / load.bytes_per_second as f64);
     let mut sender = Connection::open(load.address)?;
     let mut receiver = sender.reader()?;
@@ -106,7 +115,7 @@ pub fn produce(load: &OpenLoop<'_>) -> Result<Outcome> {
             // The receiving half says why.
             break;
         }
-        sender.send(&mut frame, 1)?;
+        sender.send(&mut frames[next.next().unwrap_or_default()], 1)?;
         requests += 1;
     }
     drop((scheduled, answered));

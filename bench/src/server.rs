@@ -52,24 +52,33 @@ pub struct Server {
     pub address: String,
     /// From the start of the process to the first acknowledged produce.
     pub start_seconds: f64,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Server {
     /// Starts a server on `core` and produces one record into it.
     pub fn start(kind: &Kind, core: Option<usize>) -> Result<Self> {
+        Self::start_with(kind, core, &[])
+    }
+
+    /// The same with these settings.
+    pub fn start_with(kind: &Kind, core: Option<usize>, settings: &[(&str, &str)]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let (port, controller_port) = (free_port()?, free_port()?);
         let mut command = match kind {
-            Kind::Klamm { binary, overrides } => klamm(binary, overrides, directory.path(), port, core),
-            Kind::Kafka { jars } => kafka(jars, directory.path(), port, controller_port, core)?,
+            Kind::Klamm { binary, overrides } => {
+                let settings = settings.iter().map(|(name, value)| format!("{name}={value}"));
+                let overrides: Vec<String> = overrides.iter().cloned().chain(settings).collect();
+                klamm(binary, &overrides, directory.path(), port, core)
+            }
+            Kind::Kafka { jars } => kafka(jars, directory.path(), (port, controller_port), core, settings)?,
         };
         let log = fs::File::create(directory.path().join("server.out"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let started = Instant::now();
         let process = command.spawn().with_context(|| format!("{command:?}"))?;
         let address = format!("127.0.0.1:{port}");
-        let mut server = Server { process, command, address, start_seconds: 0.0, _directory: directory };
+        let mut server = Server { process, command, address, start_seconds: 0.0, directory };
         server.produce_once(started)?;
         server.start_seconds = started.elapsed().as_secs_f64();
         Ok(server)
@@ -85,7 +94,7 @@ impl Server {
             command.arg("--appends");
         }
         let process = command.spawn().with_context(|| format!("{command:?}"))?;
-        let server = Server { process, command, address, start_seconds: 0.0, _directory: directory };
+        let server = Server { process, command, address, start_seconds: 0.0, directory };
         Connection::open(&server.address)?;
         Ok(server)
     }
@@ -98,6 +107,21 @@ impl Server {
         let started = Instant::now();
         self.process = self.command.spawn().with_context(|| format!("{:?}", self.command))?;
         Ok(started)
+    }
+
+    /// Kills it and starts it again on the same directory; when that was.
+    pub fn kill_and_restart(&mut self) -> Result<Instant> {
+        self.process.kill()?;
+        self.process.wait()?;
+        let started = Instant::now();
+        self.process = self.command.spawn().with_context(|| format!("{:?}", self.command))?;
+        Ok(started)
+    }
+
+    /// Its log directory.
+    pub fn data(&self) -> PathBuf {
+        let of_kafka = self.directory.path().join("data");
+        if of_kafka.exists() { of_kafka } else { self.directory.path().join("klamm-data") }
     }
 
     fn produce_once(&mut self, started: Instant) -> Result<()> {
@@ -178,13 +202,14 @@ fn klamm(binary: &Path, overrides: &[String], directory: &Path, port: u16, core:
 fn kafka(
     jars: &Path,
     directory: &Path,
-    port: u16,
-    controller_port: u16,
+    (port, controller_port): (u16, u16),
     core: Option<usize>,
+    settings: &[(&str, &str)],
 ) -> Result<Command> {
     let properties = directory.join("server.properties");
     let logging = directory.join("log4j2.yaml");
     fs::write(&logging, "Configuration: {Loggers: {Root: {level: ERROR}}}\n")?;
+    let settings: String = settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     fs::write(
         &properties,
         format!(
@@ -193,7 +218,7 @@ fn kafka(
              controller.listener.names=CONTROLLER\nlistener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
              log.dirs={}\noffsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
              transaction.state.log.min.isr=1\nshare.coordinator.state.topic.replication.factor=1\n\
-             share.coordinator.state.topic.min.isr=1\n",
+             share.coordinator.state.topic.min.isr=1\n{settings}",
             directory.join("data").display()
         ),
     )?;

@@ -19,12 +19,14 @@ const RUN_LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
 /// The step of `tests/setup.toml` that brings Apache Kafka, and the folder it fills.
 const KAFKA_STEP: &str = "kafka-server";
 const TOOLS_STEP: &str = "kafka-tools";
+/// Rows of their own.
+const FAMILIES: [&str; 2] = ["groups", "log"];
 const KAFKA_FOLDER: &str = "kafka-4.4.0";
 
 /// What the comparison takes.
 #[derive(Args)]
 pub struct Options {
-    /// `tools` for the start times of the command-line tools, `groups` for groups and transactions; then what `bench compare` or `bench groups` takes: --rounds, --seconds, --only and so on.
+    /// `tools` for the start times of the command-line tools, `groups` for groups and transactions, `log` for the log; then what `bench compare`, `bench groups` or `bench log` takes: --rounds, --seconds, --only and so on.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -50,8 +52,10 @@ pub fn run(workspace: &Workspace, options: &Options, report: &mut Report) -> Res
     let binaries = workspace.target_folder.join("release");
     let mut arguments = options.arguments.as_slice();
     let mut comparison = "compare";
-    if arguments.first().is_some_and(|first| first == "groups") {
-        (comparison, arguments) = ("groups", &arguments[1..]);
+    if let Some((first, rest)) = arguments.split_first()
+        && let Some(family) = FAMILIES.into_iter().find(|family| family == first)
+    {
+        (comparison, arguments) = (family, rest);
     }
     let mut compare = Command::new(binaries.join("bench"));
     compare.arg(comparison).arg("--klamm").arg(binaries.join("klamm"));

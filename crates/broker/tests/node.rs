@@ -28,3 +28,5 @@ mod replicas_reported;
 mod restarts;
 #[path = "node/share_groups.rs"]
 mod share_groups;
+#[path = "node/slow_disk.rs"]
+mod slow_disk;

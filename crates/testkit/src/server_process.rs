@@ -61,7 +61,13 @@ impl ServerProcess {
     pub fn stopped(product: Product, configuration: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("klamm-test-").tempdir()?;
         let port = free_port()?;
-        let mut text = format!("node.id=1\nlog.dirs={}\n", folder.path().join("data").display());
+        // Those of `log.dirs` lie in the server's own folder; `data` is the first of them.
+        let (directories, configuration): (Vec<_>, Vec<_>) =
+            configuration.iter().partition(|(key, _)| *key == "log.dirs");
+        let directories = directories.first().map_or("data", |(_, names)| *names).split(',');
+        let directories: Vec<_> =
+            directories.map(|name| folder.path().join(name).display().to_string()).collect();
+        let mut text = format!("node.id=1\nlog.dirs={}\n", directories.join(","));
         match product {
             Product::Klamm => text += &klamm_configuration(port),
             Product::Kafka => text += &kafka_configuration(port, free_port()?),

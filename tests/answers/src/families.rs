@@ -17,6 +17,7 @@ mod list_offsets;
 mod metadata;
 pub mod produce;
 mod quorum;
+mod replica_log_dirs;
 mod scram;
 mod share_records;
 mod share_state;
@@ -29,7 +30,12 @@ mod transactions;
 
 use anyhow::Result;
 
-use crate::recording::check_family;
+use crate::recording::{check_family, check_family_with};
+
+#[test]
+fn replica_log_dirs() -> Result<()> {
+    check_family_with("replica_log_dirs", replica_log_dirs::SETTINGS, replica_log_dirs::ask)
+}
 
 macro_rules! families {
     ($($family:ident)*) => {

@@ -30,12 +30,24 @@ const HEADING: &str = "# Answers of Apache Kafka 4.4.0, recorded with `UPDATE=ka
 /// # Panics
 /// When an answer is not the recorded one.
 pub fn check_family(family: &str, ask: impl Fn(&mut Session) -> Result<()>) -> Result<()> {
+    check_family_with(family, &[], ask)
+}
+
+/// The same on a server with these settings.
+///
+/// # Panics
+/// When an answer is not the recorded one.
+pub fn check_family_with(
+    family: &str,
+    settings: &[(&str, &str)],
+    ask: impl Fn(&mut Session) -> Result<()>,
+) -> Result<()> {
     let is_update = env::var("UPDATE").as_deref() == Ok("kafka");
     let product = if is_update { Product::Kafka } else { Product::under_test() };
     if product == Product::Kafka && !prepared::is_ready(&["kafka-server"]) {
         return Ok(());
     }
-    let mut session = Session::start(product)?;
+    let mut session = Session::start(product, settings)?;
     let outcome = ask(&mut session);
     let answers = session.into_answers();
     if let Some(twice) = first_duplicate(&answers) {

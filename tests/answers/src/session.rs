@@ -38,13 +38,18 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts a fresh server.
-    pub fn start(product: Product) -> Result<Self> {
-        let server = ServerProcess::start(product, CONFIGURATION)?;
+    /// Starts a fresh server with these settings beside the usual ones.
+    pub fn start(product: Product, settings: &[(&str, &str)]) -> Result<Self> {
+        let server = ServerProcess::start(product, &[CONFIGURATION, settings].concat())?;
         let mut masks = Masks::default();
         masks.hide(&server.data().to_string_lossy(), "LOG_DIR");
         masks.hide_number(u64::from(server.port()), "PORT");
         Ok(Self { server, connections: Vec::new(), masks, answers: Vec::new() })
+    }
+
+    /// The path of one of the server's log directories.
+    pub fn log_directory(&self, name: &str) -> String {
+        self.server.data().with_file_name(name).to_string_lossy().into_owned()
     }
 
     /// Everything recorded so far.

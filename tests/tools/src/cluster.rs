@@ -84,3 +84,62 @@ fn elections_and_reassignments_on_one_node() -> Result<()> {
     ensure!(refused.contains("Unknown broker id 2"), "{refused}");
     Ok(())
 }
+
+#[test]
+fn a_replica_moves_to_another_log_directory() -> Result<()> {
+    let Some((server, tools)) = Tools::with_server(&[("log.dirs", "data,more")])? else { return Ok(()) };
+    tools.create_topic("one", &["--partitions", "1"])?;
+    let text: String = (0..3_000).map(|number| format!("{number:01000}\n")).collect();
+    tools.produce("one", &text, &[])?;
+    let places = || -> Result<Vec<(String, bool)>> {
+        let described = tools.run("LogDirsCommand", &["--describe", "--topic-list", "one"])?;
+        let json = described.lines().find(|line| line.starts_with('{')).context("JSON")?;
+        let json: serde_json::Value = serde_json::from_str(json)?;
+        let directories = json["brokers"][0]["logDirs"].as_array().context("directories")?;
+        let mut places = Vec::new();
+        for directory in directories {
+            for partition in directory["partitions"].as_array().context("partitions")? {
+                let path = directory["logDir"].as_str().context("a path")?;
+                places.push((path.to_owned(), partition["isFuture"].as_bool().context("a boolean")?));
+            }
+        }
+        Ok(places)
+    };
+    let before = places()?;
+    ensure!(before.len() == 1 && !before[0].1, "{before:?}");
+    let more = server.data().with_file_name("more");
+    let other = if before[0].0.ends_with("/more") { server.data() } else { more };
+    let other = other.to_str().context("a name in UTF-8")?;
+    let folder = tempfile::tempdir()?;
+    let plan = folder.path().join("plan.json");
+    let partition =
+        format!(r#"{{"topic": "one", "partition": 0, "replicas": [1], "log_dirs": ["{other}"]}}"#);
+    fs::write(&plan, format!(r#"{{"partitions": [{partition}], "version": 1}}"#))?;
+    let plan = plan.to_str().context("a name in UTF-8")?;
+    let reassign = |options: &[&str]| tools.run("reassign.ReassignPartitionsCommand", options);
+    // So slow that the move is seen.
+    let slowly = ["--replica-alter-log-dirs-throttle", "1000"];
+    let execute = ["--execute", "--reassignment-json-file", plan];
+    let started = reassign(&[&execute[..], &slowly].concat())?;
+    ensure!(started.contains("Successfully started log directory move for: one-0-1"), "{started}");
+    let meanwhile = places()?;
+    ensure!(meanwhile.contains(&(other.to_owned(), true)) && meanwhile.contains(&before[0]), "{meanwhile:?}");
+    let verify = ["--verify", "--reassignment-json-file", plan];
+    let verified = reassign(&[&verify[..], &["--preserve-throttles"]].concat())?;
+    ensure!(verified.contains("Reassignment of replica one-0-1 is still in progress."), "{verified}");
+    tools.produce("one", "during the move\n", &[])?;
+    reassign(&[&execute[..], &["--additional", "--replica-alter-log-dirs-throttle", "1000000000"]].concat())?;
+    let mut verified = String::new();
+    for _ in 0..20 {
+        verified = reassign(&verify)?;
+        if verified.contains("Reassignment of replica one-0-1 completed successfully.") {
+            break;
+        }
+    }
+    ensure!(verified.contains("Reassignment of replica one-0-1 completed successfully."), "{verified}");
+    let after = places()?;
+    ensure!(after == [(other.to_owned(), false)], "{after:?}");
+    let read = tools.consume("one", 3_001, &[])?;
+    ensure!(read == text + "during the move\n", "{} bytes", read.len());
+    Ok(())
+}

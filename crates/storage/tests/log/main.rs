@@ -18,5 +18,6 @@ mod moves;
 mod reading;
 mod real_disk;
 mod retention;
+mod rolling;
 mod together;
 mod transactions;
