@@ -18,11 +18,13 @@ pub fn measure(turn: &mut Turn<'_>) -> Result<()> {
     let stopping = Instant::now();
     let started = turn.server.restart()?;
     (turn.record)(&format!("clean stop with {what}"), "ms", (started - stopping).as_secs_f64() * 1e3);
-    (turn.record)(&format!("start with {what} after a clean stop"), "ms", first_produce(turn, started)?);
+    let start_ms = first_produce(turn, started)?;
+    (turn.record)(&format!("start with {what} after a clean stop"), "ms", start_ms);
     // Every partition has something that the last checkpoint does not know of.
     turn.fill("stored", partitions, usize::try_from(partitions)?.div_ceil(1_000))?;
     let started = turn.server.kill_and_restart()?;
-    (turn.record)(&format!("start with {what} after kill -9"), "ms", first_produce(turn, started)?);
+    let start_ms = first_produce(turn, started)?;
+    (turn.record)(&format!("start with {what} after kill -9"), "ms", start_ms);
     Ok(())
 }
 

@@ -69,6 +69,8 @@ impl ReplicaMover {
     /// # Errors
     /// As Kafka answers.
     pub fn begin(&self, topic: &str, partition: i32, directory: &Arc<LogDirectory>) -> Result<(), ErrorCode> {
+        // First of all: while a move ends, the replica is replaced by one that lies elsewhere.
+        let _turn = self.deciding.lock();
         let replica = self.partitions.by_name(topic, partition).map_err(|reason| {
             match ErrorCode::from(reason) {
                 // KAFKA: what clients have always been told here.
@@ -76,7 +78,6 @@ impl ReplicaMover {
                 other => other,
             }
         })?;
-        let _turn = self.deciding.lock();
         let now_ms = self.clock.now_ms();
         if let Some(future) = self.logs.future_log(topic, partition) {
             if Arc::ptr_eq(future.directory(), directory) {

@@ -10,6 +10,8 @@ use crate::broker::BrokerConfig;
 use crate::key::ConfigKey;
 use crate::properties::Properties;
 
+const RETENTION_MS: &str = "retention.ms";
+
 /// Every topic key, sorted by name.
 pub fn keys() -> &'static [ConfigKey] {
     TopicConfig::KEYS
@@ -55,8 +57,11 @@ impl TopicConfig {
 pub(crate) fn inherited<'a>(broker: &'a BrokerConfig, key: &ConfigKey) -> Option<Cow<'a, str>> {
     let (synonym, text) =
         key.synonyms.iter().find_map(|synonym| Some((synonym, broker.layers.get(synonym.name)?)))?;
-    match synonym.unit {
-        crate::Unit::Same => Some(Cow::Borrowed(text)),
-        unit => Some(Cow::Owned(unit.convert(text))),
-    }
+    let text = match synonym.unit {
+        crate::Unit::Same => Cow::Borrowed(text),
+        unit => Cow::Owned(unit.convert(text)),
+    };
+    // To a broker every negative age means for ever, whatever it is counted in.
+    let is_endless = key.name == RETENTION_MS && text.trim().parse::<i64>().is_ok_and(|age| age < 0);
+    Some(if is_endless { Cow::Borrowed("-1") } else { text })
 }

@@ -4,11 +4,11 @@ use std::any::Any;
 
 use protocol::messages::list_config_resources_response::ConfigResource;
 use protocol::messages::{
-    AlterClientQuotasResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse,
-    DeleteTopicsResponse, DescribeConfigsResponse, DescribeShareGroupOffsetsResponse,
-    DescribeUserScramCredentialsResponse, ListConfigResourcesResponse, ListGroupsResponse,
-    ShareGroupDescribeResponse, ShareGroupHeartbeatResponse, StreamsGroupDescribeResponse,
-    StreamsGroupHeartbeatResponse,
+    AlterClientQuotasResponse, AlterReplicaLogDirsResponse, ConsumerGroupDescribeResponse,
+    ConsumerGroupHeartbeatResponse, DeleteTopicsResponse, DescribeConfigsResponse,
+    DescribeShareGroupOffsetsResponse, DescribeUserScramCredentialsResponse, ListConfigResourcesResponse,
+    ListGroupsResponse, ShareGroupDescribeResponse, ShareGroupHeartbeatResponse,
+    StreamsGroupDescribeResponse, StreamsGroupHeartbeatResponse,
 };
 
 /// Sorts the lists of an answer whose order says nothing; other answers stay as they are.
@@ -24,6 +24,8 @@ pub fn settle(response: &mut dyn Any) {
         response.config_resources.sort_by_key(place);
     } else if let Some(response) = response.downcast_mut::<DeleteTopicsResponse>() {
         response.responses.sort_by(|a, b| a.name.cmp(&b.name));
+    } else if let Some(response) = response.downcast_mut::<AlterReplicaLogDirsResponse>() {
+        response.results.sort_by(|a, b| a.topic_name.cmp(&b.topic_name));
     } else if let Some(response) = response.downcast_mut::<AlterClientQuotasResponse>() {
         for entry in &mut response.entries {
             entry.entity.sort_by(|a, b| a.entity_type.cmp(&b.entity_type));

@@ -121,7 +121,10 @@ fn a_replica_moves_to_another_log_directory() -> Result<()> {
     let slowly = ["--replica-alter-log-dirs-throttle", "1000"];
     let execute = ["--execute", "--reassignment-json-file", plan];
     let started = reassign(&[&execute[..], &slowly].concat())?;
-    ensure!(started.contains("Successfully started log directory move for: one-0-1"), "{started}");
+    ensure!(
+        started.contains(&format!("Successfully started moving log directory to {other} for replica one-0")),
+        "{started}"
+    );
     let meanwhile = places()?;
     ensure!(meanwhile.contains(&(other.to_owned(), true)) && meanwhile.contains(&before[0]), "{meanwhile:?}");
     let verify = ["--verify", "--reassignment-json-file", plan];
