@@ -105,11 +105,7 @@ pub fn run(arguments: &Arguments, node: &Node) -> Result<(), Failure> {
         fs::create_dir_all(directory)?;
         if is_controller && purpose != Purpose::Data {
             let records = bootstrap_records(version, &levels, &scram);
-            let listener = first_snapshot::controller_listener(node);
-            let snapshot = first_snapshot::encode(&records, kraft_version, voters.as_ref(), &listener)?;
-            let folder = directory.join(METADATA_LOG);
-            fs::create_dir_all(&folder)?;
-            replace(&folder.join(FIRST_SNAPSHOT), &snapshot)?;
+            write_first_snapshot(directory, node, &records, kraft_version, voters.as_ref())?;
         }
         replace(&directory.join("meta.properties"), properties.as_bytes())?;
     }
@@ -291,6 +287,20 @@ fn describe(
         records.join(", "),
         version.feature_level()
     )
+}
+
+fn write_first_snapshot(
+    directory: &Path,
+    node: &Node,
+    records: &[MetadataRecord],
+    kraft_version: i16,
+    voters: Option<&BTreeMap<i32, InitialVoter>>,
+) -> Result<(), Failure> {
+    let listener = first_snapshot::controller_listener(node);
+    let snapshot = first_snapshot::encode(records, kraft_version, voters, &listener)?;
+    let folder = directory.join(METADATA_LOG);
+    fs::create_dir_all(&folder)?;
+    replace(&folder.join(FIRST_SNAPSHOT), &snapshot)
 }
 
 /// A value as Java's writer of properties escapes it.
