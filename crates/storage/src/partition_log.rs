@@ -175,7 +175,8 @@ impl PartitionLog {
 
     /// Offset below which every transaction is decided and replicated: the bound of `read_committed`.
     pub fn last_stable_offset(&self) -> i64 {
-        self.high_watermark().min(self.first_unstable_offset.load(Ordering::Acquire))
+        let first_unstable_offset = self.first_unstable_offset.load(Ordering::Acquire);
+        self.high_watermark().min(first_unstable_offset.max(self.log_start_offset()))
     }
 
     /// Moves the high watermark, within the bounds of the log; returns it. The owner decides that it never falls

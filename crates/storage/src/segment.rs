@@ -228,6 +228,8 @@ impl Segment {
         position: u32,
         index_interval_bytes: u32,
     ) -> io::Result<()> {
+        // What the segment held before this process began may be newer.
+        self.load_largest(place, state)?;
         self.load_indexes(place, state)?;
         let largest = state.largest.unwrap_or(TimeEntry { timestamp: -1, offset: self.base_offset });
         let largest = if batch.max_timestamp > largest.timestamp {

@@ -1,5 +1,6 @@
 //! What the threads of a run share: whether the server is up, how much it has acknowledged, and whether it is time to end.
 
+use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ struct State {
     is_over: bool,
     acknowledged: u64,
     reads: u64,
+    /// How often which error came back.
+    refusals: BTreeMap<i16, u64>,
     failure: Option<String>,
 }
 
@@ -69,6 +72,22 @@ impl Gate {
     /// One more batch of records was read.
     pub fn read(&self) {
         self.change(|state| state.reads += 1);
+    }
+
+    /// A request was answered with an error that the run provokes.
+    pub fn refused(&self, error_code: i16) {
+        self.change(|state| *state.refusals.entry(error_code).or_default() += 1);
+    }
+
+    /// How often which error came back.
+    pub fn refusals(&self) -> BTreeMap<i16, u64> {
+        self.state.lock().expect("nobody panics with it").refusals.clone()
+    }
+
+    /// Waits until more requests have been refused.
+    pub fn wait_for_a_refusal(&self) -> Result<()> {
+        let before: u64 = self.refusals().values().sum();
+        self.wait("refusal", |state| state.refusals.values().sum::<u64>() > before)
     }
 
     /// Requests acknowledged so far.

@@ -53,7 +53,18 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() -> Result<()> {
                 let (topics, address, gate) = (&topics, &address, &gate);
                 let seed = seed.wrapping_add(name as u64 + 1);
                 scope.spawn(move || {
-                    let outcome = producer::run(&Order { name, address, topics, acks, seed }, gate);
+                    let outcome = producer::run(
+                        &Order {
+                            name,
+                            address,
+                            topics,
+                            acks,
+                            seed,
+                            refusals: &[],
+                            in_flight_max: producer::IN_FLIGHT_MAX,
+                        },
+                        gate,
+                    );
                     outcome.inspect_err(|reason| gate.fail(format!("{reason:#}")))
                 })
             })
@@ -137,6 +148,6 @@ fn check(
     Ok(())
 }
 
-fn number(variable: &str) -> Result<Option<u64>> {
+pub fn number(variable: &str) -> Result<Option<u64>> {
     env::var(variable).ok().map(|text| text.parse().with_context(|| format!("{variable}={text}"))).transpose()
 }

@@ -1,8 +1,9 @@
 //! An idempotent producer as clients are built: what has no answer is sent again, in order, with the same sequence numbers.
 
 use std::collections::VecDeque;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::messages::InitProducerIdRequest;
@@ -14,10 +15,12 @@ use crate::gate::Gate;
 use crate::random::Random;
 
 /// Kafka's limit for idempotent producers.
-const IN_FLIGHT_MAX: usize = 5;
+pub const IN_FLIGHT_MAX: usize = 5;
 const RECORDS_MAX: u64 = 8;
 const PADDING_MAX: u64 = 400;
 const TIMEOUT_MS: i32 = 30_000;
+/// Between a refusal and the next attempt.
+const BACKOFF: Duration = Duration::from_millis(20);
 
 /// What a producer is told.
 pub struct Order<'a> {
@@ -31,6 +34,11 @@ pub struct Order<'a> {
     pub acks: i16,
     /// Where its random numbers begin.
     pub seed: u64,
+    /// Errors after which a batch is sent again; any other is wrong.
+    pub refusals: &'a [ErrorCode],
+    /// Batches under way for one topic. As in Kafka's, a snapshot of producers knows the last one only: who sends more
+    /// than that again after a clean stop is out of order.
+    pub in_flight_max: usize,
 }
 
 /// A batch that was acknowledged.
@@ -107,7 +115,12 @@ impl Producer<'_> {
         }
         loop {
             while self.in_flight.len() < IN_FLIGHT_MAX && !self.gate.is_over() {
-                let batch = self.next_batch(id, epoch);
+                let topic = self.random.below(self.order.topics.len() as u64) as usize;
+                let under_way = self.in_flight.iter().filter(|batch| batch.topic == topic).count();
+                if under_way >= self.order.in_flight_max {
+                    break;
+                }
+                let batch = self.next_batch(topic, id, epoch);
                 // It counts as sent even if the connection breaks now: it may have arrived.
                 let sent = self.send(client, &batch);
                 self.in_flight.push_back(batch);
@@ -126,6 +139,11 @@ impl Producer<'_> {
 
     fn receive(&mut self, client: &mut RawClient) -> Result<()> {
         let row = receive_produce(client)?;
+        if self.order.refusals.iter().any(|refusal| refusal.as_i16() == row.error_code) {
+            self.gate.refused(row.error_code);
+            self.gate.pass(BACKOFF);
+            bail!("refused with {}", row.error_code);
+        }
         ensure!(
             row.error_code == ErrorCode::None.as_i16(),
             WrongAnswer(format!("producer {}: {row:?}", self.order.name))
@@ -136,16 +154,17 @@ impl Producer<'_> {
         Ok(())
     }
 
-    fn next_batch(&mut self, id: i64, epoch: i16) -> Batch {
-        let topic = self.random.below(self.order.topics.len() as u64) as usize;
+    fn next_batch(&mut self, topic: usize, id: i64, epoch: i16) -> Batch {
         let count = 1 + self.random.below(RECORDS_MAX);
         let first = self.sequences[topic];
         let mut builder = BatchBuilder::new(0).producer(id, epoch, first);
         let mut values = Vec::new();
+        // As Kafka does, a server forgets producers whose last record is old.
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64);
         for number in (first..).take(count as usize) {
             let padding = "x".repeat(self.random.below(PADDING_MAX) as usize);
             let value = format!("{}/{number}/{padding}", self.order.name);
-            builder.append(1_700_000_000_000 + i64::from(number), None, Some(value.as_bytes()), &[]);
+            builder.append(now_ms, None, Some(value.as_bytes()), &[]);
             values.push(value);
         }
         self.sequences[topic] += count as i32;

@@ -15,9 +15,13 @@ fn name(value: &str) -> Result<(usize, u64)> {
 }
 
 /// Each acknowledged record stands where its acknowledgement said, and there is nothing else.
-pub fn acknowledged_once(topic: usize, stored: &Seen, acknowledged: &[Acknowledged]) -> Result<usize> {
+pub fn acknowledged_once<'a>(
+    topic: usize,
+    stored: &Seen,
+    acknowledged: impl IntoIterator<Item = &'a Acknowledged>,
+) -> Result<usize> {
     let mut count = 0;
-    for batch in acknowledged.iter().filter(|batch| batch.topic == topic) {
+    for batch in acknowledged.into_iter().filter(|batch| batch.topic == topic) {
         let base = usize::try_from(batch.base_offset)?;
         for (value, offset) in batch.values.iter().zip(base..) {
             let found = stored.get(offset);

@@ -333,8 +333,7 @@ impl PartitionLog {
         // tell what was torn off; unless the gap is wider than a segment can be.
         let log_end_offset = self.log_end_offset();
         let is_near = last_offset.saturating_sub(log_end_offset) <= i64::from(i32::MAX);
-        let begins_at =
-            if is_near && log_end_offset > self.log_start_offset() { log_end_offset } else { first_offset };
+        let begins_at = if is_near { log_end_offset } else { first_offset };
         let Some(active) = self.active_segment() else {
             return self.add_segment(begins_at, now_ms);
         };

@@ -133,6 +133,7 @@ impl PartitionLog {
             RecoveryPlan::TrustAll => {
                 let end_offset = log.read_end_offset()?;
                 log.check_nothing_lost(end_offset, known, None)?;
+                log.check_end_of_clean_stop(end_offset, known.recovery_point)?;
                 log.log_end_offset.store(end_offset, Ordering::Release);
                 i64::MAX
             }
@@ -271,6 +272,25 @@ impl PartitionLog {
         let next_offset = active.last_batch_end(&self.place)?;
         active.set_end(active.size(), next_offset);
         Ok(next_offset)
+    }
+
+    /// A clean stop leaves the recovery point at the end of a batch, the last one. No checksum covers a batch's base
+    /// offset, and this is what tells that it is another.
+    fn check_end_of_clean_stop(&self, end_offset: i64, recovery_point: i64) -> Result<(), StorageError> {
+        let segments = self.segments();
+        let before = segments.iter().rfind(|segment| segment.base_offset < recovery_point);
+        let Some(segment) = before.filter(|_| recovery_point > 0 && recovery_point < end_offset) else {
+            return Ok(());
+        };
+        let last = segment.find_offset(&self.place, recovery_point - 1)?;
+        if last.is_some_and(|batch| batch.header.next_offset() == recovery_point) {
+            return Ok(());
+        }
+        let path = segment.path(&self.place, LogFileKind::Log);
+        let reason = format!(
+            "the log ends at offset {end_offset}, but it was stopped at {recovery_point}, where no batch ends"
+        );
+        Err(StorageError::damaged(&path, reason))
     }
 
     /// Rebuilds missing index files of segments that were not verified.

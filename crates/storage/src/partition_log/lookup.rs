@@ -66,7 +66,9 @@ impl PartitionLog {
             let path = segment.path(&self.place, LogFileKind::Log);
             return Err(StorageError::damaged(&path, "its timestamps are not all known"));
         }
-        let Some(batch) = segment.find_offset(&self.place, offset)? else { return Ok(None) };
+        // Of batches with this timestamp the index may name a later one, if it is damaged.
+        let batch = segment.find_timestamp(&self.place, timestamp, segment.base_offset)?;
+        let Some(batch) = batch else { return Ok(None) };
         self.first_record(segment, &batch, |at, _| at == timestamp)
     }
 

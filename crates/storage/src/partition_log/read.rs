@@ -283,6 +283,7 @@ impl PartitionLog {
             if let Some(batch) = segment.find_offset(&self.place, offset)? {
                 if batch.header.base_offset > offset {
                     self.check_gap(offset)?;
+                    segment.check_passed_over(&self.place, offset)?;
                 }
                 return Ok(Some(Start { segment: Arc::clone(segment), position: batch.position }));
             }

@@ -8,6 +8,17 @@ use parking_lot::MutexGuard;
 use super::{LogState, PartitionLog, ReadHint};
 use crate::error::StorageError;
 use crate::file_names::LogFileKind;
+use crate::segment::Segment;
+
+/// Where the tail of a log is cut off.
+struct Cut {
+    /// How many segments stay.
+    kept: usize,
+    /// Where the last of them is cut; none if it stays whole.
+    position: Option<u32>,
+    /// Where the log ends then.
+    end_offset: i64,
+}
 
 impl PartitionLog {
     /// Cuts everything at or above `offset`; returns whether anything was cut. Durable on return.
@@ -22,13 +33,7 @@ impl PartitionLog {
             return Ok(true);
         }
         let _upkeep = self.upkeep.lock();
-        let cut_from = match self.segment_of(offset) {
-            Some(segment) => {
-                segment.find_offset(&self.place, offset)?.map_or(offset, |batch| batch.header.base_offset)
-            }
-            None => offset,
-        };
-        let _turn = self.lower_recovery_point(cut_from.min(offset))?;
+        let _turn = self.lower_recovery_point(self.cut_at(&self.segments(), offset)?.end_offset)?;
         let _between_rounds = self.retire_from_journal()?;
         let mut state = self.writable_state()?;
         self.truncations.fetch_add(1, Ordering::AcqRel);
@@ -58,6 +63,18 @@ impl PartitionLog {
         drop((state, between_rounds));
         self.save_side_files()?;
         self.directory().checkpoint_log_start_offsets()
+    }
+
+    /// Where a cut at `offset` goes. The log then ends where a batch does, also where compaction has left a gap: the
+    /// next start looks for the end there.
+    fn cut_at(&self, segments: &[Arc<Segment>], offset: i64) -> Result<Cut, StorageError> {
+        let kept = segments.partition_point(|segment| segment.base_offset <= offset).max(1);
+        let Some(last) = segments.get(kept - 1) else {
+            return Ok(Cut { kept, position: None, end_offset: offset });
+        };
+        let position = last.find_offset(&self.place, offset)?.map(|batch| batch.position);
+        let end_offset = last.end_before(&self.place, position.unwrap_or(last.size()))?;
+        Ok(Cut { kept, position, end_offset: end_offset.min(offset) })
     }
 
     /// Sees to it that no crash brings back from the journal what is cut, replaced or renamed while rounds are held back.
@@ -92,10 +109,8 @@ impl PartitionLog {
         now_ms: i64,
     ) -> Result<(), StorageError> {
         let segments = self.segments();
-        let kept = segments.partition_point(|segment| segment.base_offset <= offset).max(1);
+        let Cut { kept, position, end_offset } = self.cut_at(&segments, offset)?;
         let last = &segments[kept - 1];
-        let batch = last.find_offset(&self.place, offset)?;
-        let end_offset = batch.map_or(offset, |batch| batch.header.base_offset.min(offset));
         self.publish_end(state, end_offset);
         self.replace_segments(segments[..kept].to_vec());
         // From the last on, so that a crash in between leaves a log without a gap.
@@ -104,11 +119,11 @@ impl PartitionLog {
         }
         self.remove_snapshots(state, |snapshot| snapshot > end_offset)?;
         self.sync_names()?;
-        if let Some(batch) = batch {
-            last.set_end(batch.position, end_offset);
+        if let Some(position) = position {
+            last.set_end(position, end_offset);
             let path = last.path(&self.place, LogFileKind::Log);
             let cut = last.file(&self.place, LogFileKind::Log).and_then(|file| {
-                file.set_length(u64::from(batch.position))?;
+                file.set_length(u64::from(position))?;
                 file.sync_data()
             });
             cut.map_err(|source| self.write_error("truncate", &path, source))?;
@@ -134,10 +149,7 @@ impl PartitionLog {
         self.rebuild_producers(state, reindex_from, reindex_from, now_ms)
     }
 
-    pub(super) fn empty_transaction_index(
-        &self,
-        segment: &Arc<crate::segment::Segment>,
-    ) -> Result<(), StorageError> {
+    pub(super) fn empty_transaction_index(&self, segment: &Arc<Segment>) -> Result<(), StorageError> {
         let path = segment.path(&self.place, LogFileKind::TransactionIndex);
         let emptied =
             segment.file(&self.place, LogFileKind::TransactionIndex).and_then(|file| file.set_length(0));

@@ -85,14 +85,42 @@ impl Segment {
 
     /// The offset after the last batch. Bytes that are no batch are damage.
     pub(crate) fn last_batch_end(self: &Arc<Self>, place: &Place) -> Result<i64, StorageError> {
-        let floor = self.floor_offset(place, |_| true);
+        self.end_before(place, self.size())
+    }
+
+    /// The offset after the last batch that begins before byte `position`; the base offset if none does.
+    pub(crate) fn end_before(self: &Arc<Self>, place: &Place, position: u32) -> Result<i64, StorageError> {
+        let floor = self.floor_offset(place, |entry| entry.position < position);
         let floor = floor.map_err(|error| self.io_error(place, LogFileKind::OffsetIndex, error))?;
-        let last = std::cell::Cell::new(self.base_offset);
+        let mut end = self.base_offset;
         self.scan_from(place, floor, |batch| {
-            last.set(batch.header.next_offset());
-            false
+            let is_before = batch.position < position;
+            if is_before {
+                end = batch.header.next_offset();
+            }
+            !is_before
         })?;
-        Ok(last.get())
+        Ok(end)
+    }
+
+    /// Checks the batches that are passed over on the way to `offset`, which no batch holds: none of them may have been
+    /// another one.
+    pub(crate) fn check_passed_over(
+        self: &Arc<Self>,
+        place: &Place,
+        offset: i64,
+    ) -> Result<(), StorageError> {
+        let floor = self.floor_offset(place, |entry| entry.offset <= offset);
+        let floor = floor.map_err(|error| self.io_error(place, LogFileKind::OffsetIndex, error))?;
+        let mut damage = None;
+        self.scan_from(place, floor, |batch| {
+            let is_passed = batch.header.base_offset <= offset;
+            if is_passed && !self.is_proven(batch.position, batch.end()) {
+                damage = self.read_batch(place, batch).err();
+            }
+            !is_passed || damage.is_some()
+        })?;
+        damage.map_or(Ok(()), Err)
     }
 
     /// Whether a look into the offset index would wait for the device.

@@ -102,6 +102,17 @@ impl Workload {
         Ok(())
     }
 
+    /// Retention by size takes the oldest segments.
+    fn retain(&mut self, partition: usize) -> Result<(), StorageError> {
+        let (log, promise) = (&self.logs[partition], &mut self.promises[partition]);
+        promise.start_max = promise.start_max.max(log.high_watermark());
+        log.set_config(topic_config(&[("internal.segment.bytes", "1200"), ("retention.bytes", "600")]));
+        log.delete_old_segments(NOW_MS)?;
+        log.set_config(config());
+        promise.start_max = log.log_start_offset();
+        Ok(())
+    }
+
     /// Every kind of change to the disk, several times over.
     fn run(&mut self) -> Result<(), String> {
         let storage = |error: StorageError| error.to_string();
@@ -124,8 +135,13 @@ impl Workload {
                 self.delete_records(2, 12).map_err(storage)?;
                 self.logs[1].roll(NOW_MS).map_err(storage)?;
             }
+            if round == 4 {
+                self.sync().map_err(storage)?;
+                self.retain(1).map_err(storage)?;
+            }
             self.manager.housekeep(NOW_MS + round * 30_000);
         }
+        assert!(self.promises[1].start_max > 0, "retention had something to take");
         self.sync().map_err(storage)?;
         self.manager.shutdown(3).map_err(storage)
     }
@@ -182,14 +198,9 @@ fn check_log(log: &PartitionLog, promise: &Promise, what: &str) {
     }
 }
 
-fn styles(boundary: u64, seeds: u64) -> impl Iterator<Item = CrashStyle> {
-    let seeded = (0..seeds).map(move |seed| CrashStyle::Seeded(boundary * 1000 + seed));
-    [CrashStyle::KeepAll, CrashStyle::DropAll].into_iter().chain(seeded)
-}
-
 #[test]
 fn every_crash_image_of_a_workload_recovers() {
-    let seeds = std::env::var("KLAMM_CRASH_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
+    let seeds = crash_seeds(3);
     let whole = SimDisk::new();
     begin(&whole).expect("starts").run().expect("nothing fails");
     let boundaries = whole.operations();
@@ -206,7 +217,7 @@ fn every_crash_image_of_a_workload_recovers() {
             }
             Err(_) => vec![Promise::default(); 3],
         };
-        for style in styles(boundary, seeds) {
+        for style in crash_styles(boundary, seeds) {
             let image = disk.crash_image(style);
             recover_and_check(&image, &promises, &format!("boundary {boundary}, {style:?}"));
             images += 1;
@@ -227,7 +238,8 @@ fn a_crash_during_recovery_is_recovered_from() {
         workload.append(i % 3, 2).expect("appends");
     }
     let promises = workload.promises.clone();
-    for seed in 0..40 {
+    let mut images = 0;
+    for seed in 0..crash_seeds(40) {
         let torn = disk.crash_image(CrashStyle::Seeded(seed));
         let boundaries = {
             let probe = torn.crash_image(CrashStyle::KeepAll);
@@ -241,8 +253,10 @@ fn a_crash_during_recovery_is_recovered_from() {
             let _ = start(&image, config());
             let image = image.crash_image(CrashStyle::Seeded(seed ^ boundary));
             recover_and_check(&image, &promises, &format!("seed {seed}, boundary {boundary}"));
+            images += 1;
         }
     }
+    println!("{images} crash images of recoveries recovered");
 }
 
 #[test]

@@ -286,8 +286,7 @@ fn every_crash_image_of_a_compacted_log_recovers() {
             }
             Err(_) => Promise::default(),
         };
-        let styles = (0..seeds).map(|seed| CrashStyle::Seeded(boundary * 1000 + seed));
-        for style in [CrashStyle::KeepAll, CrashStyle::DropAll].into_iter().chain(styles) {
+        for style in crash_styles(boundary, seeds) {
             recover_and_check(&disk.crash_image(style), &promise, &format!("boundary {boundary}, {style:?}"));
             images += 1;
         }

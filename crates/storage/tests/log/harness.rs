@@ -7,7 +7,7 @@ use bytes::Bytes;
 use config::{BrokerConfig, Properties, TopicConfig};
 use protocol::Uuid;
 use records::{BatchBuilder, batches};
-use storage::disk::{Disk, SimDisk};
+use storage::disk::{CrashStyle, Disk, SimDisk};
 use storage::{
     AppendOrigin, LoadReport, LogManager, LogManagerConfig, PartitionLog, ReadError, StorageError,
     SyncExecution,
@@ -28,6 +28,17 @@ pub fn topic_config(pairs: &[(&str, &str)]) -> Arc<TopicConfig> {
 
 fn properties(pairs: &[(&str, &str)]) -> Properties {
     pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+/// `KLAMM_CRASH_SEEDS`: how many images with writes torn, kept and reordered by chance are taken at each boundary.
+pub fn crash_seeds(by_default: u64) -> u64 {
+    std::env::var("KLAMM_CRASH_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(by_default)
+}
+
+/// What a power cut at one boundary may leave.
+pub fn crash_styles(boundary: u64, seeds: u64) -> impl Iterator<Item = CrashStyle> {
+    let seeded = (0..seeds).map(move |seed| CrashStyle::Seeded(boundary * 100_000 + seed));
+    [CrashStyle::KeepAll, CrashStyle::DropAll].into_iter().chain(seeded)
 }
 
 /// Small segments and a dense index, so that a few kilobytes show everything.

@@ -57,19 +57,18 @@ fn power_cuts_leave_one_whole_log() {
     manager.shutdown(5).expect("stops");
     assert_eq!(check(&disk.crash_image(CrashStyle::DropAll), "after a clean stop"), 1);
 
-    let mut places = [0; 2];
+    let (seeds, mut places) = (crash_seeds(2), [0_u64; 2]);
     for cut in before..after {
         let disk = SimDisk::new();
         let (manager, _log) = copied(&disk).expect("copies");
         disk.power_off_at(cut);
         let moved = manager.complete_move("t", 0, 12, NOW_MS);
         drop((moved, manager));
-        for style in
-            [CrashStyle::DropAll, CrashStyle::KeepAll, CrashStyle::Seeded(cut), CrashStyle::Seeded(cut + 99)]
-        {
+        for style in crash_styles(cut, seeds) {
             places[check(&disk.crash_image(style), &format!("cut {cut}, {style:?}"))] += 1;
         }
     }
+    println!("{} crash images of a move recovered", places.iter().sum::<u64>());
     assert!(places.iter().all(|count| *count > 0), "{places:?}");
 }
 

@@ -233,7 +233,8 @@ fn truth(disk: &SimDisk, kind: Kind, recovery_point: i64, config: &Arc<TopicConf
     let named = |from: i64| {
         let (read, aborted) = log.read_committed(from, 1, end, true).expect("reads");
         assert!(read.end_offset > from);
-        aborted.into_iter().map(|aborted| (aborted.producer_id, aborted.first_offset)).collect()
+        let aborted = aborted.into_iter().filter(|aborted| aborted.first_offset < read.end_offset);
+        aborted.map(|aborted| (aborted.producer_id, aborted.first_offset)).collect()
     };
     let aborted = all.range(start..).map(|(base, _)| (*base, named(*base))).collect();
     let asked = (-1..45).map(|step| NOW_MS + step * 10).chain([0, i64::MAX]);
