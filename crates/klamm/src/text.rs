@@ -55,7 +55,7 @@ pub fn print_row(is_json: bool, headings: &str, line: &str) {
 
 /// Whether standard output is a person's terminal that wants colours.
 pub fn wants_colours() -> bool {
-    stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The text in bold on a terminal, as it is elsewhere.

@@ -41,6 +41,7 @@ mod streams_groups;
 mod topic_filter;
 mod topics;
 mod transactions;
+mod value_hints;
 mod verifiable_consumer;
 mod verifiable_producer;
 
@@ -219,16 +220,17 @@ fn run(tool: &'static Tool, words: &[String]) -> u8 {
         return 0;
     }
     first_call::remember(&arguments);
-    match (tool.run)(&arguments) {
+    let outcome = (tool.run)(&arguments);
+    let code = match &outcome {
         Ok(()) => 0,
-        Err(failure) => {
-            let code = tell(tool, arguments.verb, &failure);
-            if let Some(hint) = first_call::take_hint() {
-                eprintln!("hint: {hint}");
-            }
-            code
-        }
+        Err(failure) => tell(tool, arguments.verb, failure),
+    };
+    // Kafka's tools take many a word that means nothing; the slip is told all the same.
+    let said = first_call::take_hint().filter(|_| outcome.is_err());
+    if let Some(hint) = value_hints::hint(&arguments).or(said) {
+        eprintln!("hint: {hint}");
     }
+    code
 }
 
 fn tell(tool: &Tool, verb: Option<&crate::command_line::Verb>, failure: &Failure) -> u8 {

@@ -231,6 +231,28 @@ fn what_kcat_reads() -> Result<()> {
     Ok(())
 }
 
+/// Every letter that kcat's help names is one of ours.
+#[test]
+fn kcats_letters() -> Result<()> {
+    if !prepared::is_ready(&["kcat"]) {
+        return Ok(());
+    }
+    let mut kcat = Command::new("kcat");
+    kcat.arg("-h");
+    let help = run(kcat, "")?;
+    let text = help.out + &help.err;
+    let letters = text.lines().filter_map(|line| {
+        let option = line.strip_prefix("  ")?.trim_start().strip_prefix('-')?;
+        option.chars().next().filter(|letter| letter.is_ascii_alphabetic())
+    });
+    let letters: std::collections::BTreeSet<char> = letters.chain("CPLQ".chars()).collect();
+    ensure!(letters.len() > 25, "{letters:?}");
+    let ours = our_tool(&words("cat --help"), "")?.out;
+    let missing: Vec<_> = letters.iter().filter(|letter| !ours.contains(&format!("-{letter}, "))).collect();
+    ensure!(missing.is_empty(), "{missing:?}");
+    Ok(())
+}
+
 #[test]
 fn what_kcat_writes() -> Result<()> {
     let Some((_server, bootstrap)) = start()? else { return Ok(()) };
@@ -293,6 +315,20 @@ fn what_kcat_has_not() -> Result<()> {
     ] {
         let got = ours(&bootstrap, line, "")?;
         ensure!(got.exit == 0 && got.out == wanted, "{line}: {:?} {}", got.out, got.err);
+    }
+    // A record of two hours ago and one of now.
+    let then = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() - 7_200_000;
+    let old = format!(
+        "verifiable-producer --bootstrap-server {bootstrap} --topic aged --max-messages 1 --message-create-time {then}"
+    );
+    let made = format!("topics --bootstrap-server {bootstrap} --create --topic aged --partitions 1");
+    for line in [made, old] {
+        ensure!(our_tool(&words(&line), "")?.exit == 0, "{line}");
+    }
+    ensure!(ours(&bootstrap, "-P -t aged", "new\n")?.exit == 0, "nothing is sent");
+    for (offset, wanted) in [("@-1h", "new\n"), ("@-3h", "0\nnew\n"), ("-1", "new\n"), ("-100", "0\nnew\n")] {
+        let got = ours(&bootstrap, &format!("-C -t aged -eq -o {offset}"), "")?;
+        ensure!(got.exit == 0 && got.out == wanted, "{offset}: {:?} {}", got.out, got.err);
     }
     let near = ours(&bootstrap, "-C -t one --match-kye x", "")?;
     ensure!(near.exit == 1 && near.err.contains("did you mean --match-key?"), "{}", near.err);

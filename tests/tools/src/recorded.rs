@@ -8,6 +8,7 @@
 
 mod dumped;
 mod masking;
+mod options;
 pub mod player;
 mod scenario;
 

@@ -79,6 +79,14 @@ impl Arguments {
         self.values("output").last().is_some_and(|value| *value == "json")
     }
 
+    /// Tells a person that something is done: beside the results where those are JSON.
+    pub fn say(&self, sentence: impl std::fmt::Display) {
+        match self.json() {
+            true => eprintln!("{sentence}"),
+            false => println!("{sentence}"),
+        }
+    }
+
     /// Fails with the usage unless all of the options are given.
     pub fn require(&self, names: &[&str]) -> Result<(), Failure> {
         match names.iter().find(|name| !self.has(name)) {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Grammar;
-use super::table::{EVERYWHERE, Kind, Opt, Tool, Verb};
+use super::table::{Kind, Opt, Tool, Verb};
 
 const NAME_WIDTH: usize = 34;
 const WIDTH: usize = 100;
@@ -18,10 +18,9 @@ pub fn print_help(tool: &Tool, verb: Option<&Verb>) -> String {
             entry(&mut text, verb.name, verb.about);
         }
     }
-    let own = tool.options.iter().chain(verb.map_or(&[][..], |verb| verb.options)).copied();
-    let (old, present): (Vec<_>, Vec<_>) = own.flatten().partition(|option| option.replaced_by.is_some());
+    let (old, mut present): (Vec<_>, Vec<_>) =
+        tool.options(verb).partition(|option| option.replaced_by.is_some());
     text += "\noptions:\n";
-    let mut present: Vec<_> = present.into_iter().chain(EVERYWHERE).collect();
     present.sort_by_key(|option| (!option.required, option.name));
     for option in present {
         let need = if option.required { "Required. " } else { "" };

@@ -12,12 +12,21 @@ pub fn parse(tool: &'static Tool, line: &[String]) -> Result<Arguments, Failure>
         Grammar::Argparse => argparse(&mut arguments, line)?,
         Grammar::Getopt => short_options::parse(&mut arguments, line)?,
     }
+    if let Some(other) = arguments.values("output").last().filter(|value| !["text", "json"].contains(value)) {
+        let near = nearest(other, ["text", "json"]).map(|near| format!("\nhint: did you mean {near}?"));
+        let near = near.unwrap_or_default();
+        return Err(Failure::Usage(format!("--output is text or json, not {other}{near}")));
+    }
     for option in tool.options(arguments.verb) {
         if let Some(instead) = option.replaced_by
             && arguments.has(option.name)
             && !arguments.has(instead)
         {
-            println!("{}", deprecation(tool.name, option.name, instead));
+            let warning = deprecation(tool.name, option.name, instead);
+            match arguments.json() {
+                true => eprintln!("{warning}"),
+                false => println!("{warning}"),
+            }
         }
     }
     Ok(arguments)
@@ -68,7 +77,10 @@ fn joptsimple(arguments: &mut Arguments, line: &[String]) -> Result<(), Failure>
             Kind::Flag => None,
             Kind::Optional => match attached {
                 Some(value) => Some(value),
-                None => words.next_if(|next| option_name(next).is_none()).cloned(),
+                // A negative number is a value.
+                None => {
+                    words.next_if(|next| option_name(next).is_none() || next.parse::<i64>().is_ok()).cloned()
+                }
             },
             _ => match attached.filter(|value| !value.is_empty()).or_else(|| words.next().cloned()) {
                 Some(value) => Some(value),
@@ -131,11 +143,17 @@ fn argparse(arguments: &mut Arguments, line: &[String]) -> Result<(), Failure> {
             }
             continue;
         };
+        if !word.starts_with("--") {
+            if !cluster(arguments, name, &mut words)? {
+                unknown.push(word.clone());
+            }
+            continue;
+        }
         let (name, attached) = match name.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (name, None),
         };
-        let Some(option) = tool.option(arguments.verb, name) else {
+        let Some(option) = option(arguments, name)? else {
             unknown.push(word.clone());
             continue;
         };
@@ -160,9 +178,63 @@ fn argparse(arguments: &mut Arguments, line: &[String]) -> Result<(), Failure> {
     }
 }
 
+/// The option of this name, or the only one whose name begins so.
+fn option(arguments: &Arguments, name: &str) -> Result<Option<&'static Opt>, Failure> {
+    let tool = arguments.tool;
+    if let Some(option) = tool.option(arguments.verb, name) {
+        return Ok(Some(option));
+    }
+    let called = |option: &'static Opt| [option.name].into_iter().chain(option.others.iter().copied());
+    let all = tool.options(arguments.verb).flat_map(|option| called(option).map(move |name| (name, option)));
+    let mut near: Vec<_> = all.filter(|(full, _)| full.len() > 1 && full.starts_with(name)).collect();
+    near.sort_by_key(|(full, _)| *full);
+    match near[..] {
+        [] => Ok(None),
+        [(_, option)] => Ok(Some(option)),
+        _ => {
+            let names: Vec<_> = near.iter().map(|(full, _)| format!("--{full}")).collect();
+            let names = names.join(", ");
+            Err(Failure::Usage(format!("ambiguous option: --{name} could match {names}")))
+        }
+    }
+}
+
+/// Options of one letter behind one dash, the last perhaps with its value: `-g`, `-gs`, `-cFILE`. Says whether all are known.
+fn cluster<'a>(
+    arguments: &mut Arguments,
+    letters: &str,
+    words: &mut std::iter::Peekable<impl Iterator<Item = &'a String>>,
+) -> Result<bool, Failure> {
+    for (index, letter) in letters.char_indices() {
+        let Some(option) = arguments.tool.option(arguments.verb, letter.encode_utf8(&mut [0; 4])) else {
+            return Ok(false);
+        };
+        let rest = &letters[index + letter.len_utf8()..];
+        if option.kind != Kind::Flag {
+            let rest = rest.strip_prefix('=').unwrap_or(rest);
+            let attached = (!rest.is_empty()).then(|| rest.to_owned());
+            take(arguments, option, attached, words)?;
+            break;
+        }
+        take(arguments, option, None, words)?;
+    }
+    Ok(true)
+}
+
+/// The verb of this name, or the only one whose name begins so.
 fn verb(tool: &'static Tool, word: &str) -> Result<&'static Verb, Failure> {
     if let Some(verb) = tool.verbs.iter().find(|verb| verb.name == word) {
         return Ok(verb);
+    }
+    let near: Vec<_> = tool.verbs.iter().filter(|verb| verb.name.starts_with(word)).collect();
+    match near[..] {
+        [] => {}
+        [verb] => return Ok(verb),
+        _ => {
+            let names: Vec<_> = near.iter().map(|verb| verb.name).collect();
+            let names = names.join(", ");
+            return Err(Failure::Usage(format!("ambiguous command: {word} could match {names}")));
+        }
     }
     let names: Vec<_> = tool.verbs.iter().map(|verb| verb.name).collect();
     let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();

@@ -159,6 +159,12 @@ impl Opt {
         self
     }
 
+    /// The value may be left out, which is as if the option were not there.
+    pub const fn value_may_miss(mut self) -> Self {
+        self.kind = Kind::Optional;
+        self
+    }
+
     /// Takes every value up to the next option.
     pub const fn many(mut self) -> Self {
         self.many = true;
@@ -188,7 +194,12 @@ impl Tool {
     /// The options that hold with this verb.
     pub fn options<'a>(&'a self, verb: Option<&'a Verb>) -> impl Iterator<Item = &'a Opt> {
         let of_verb = verb.map_or(&[][..], |verb| verb.options);
-        self.options.iter().chain(of_verb).copied().chain([EVERYWHERE]).flatten()
+        let own = self.options.iter().chain(of_verb).copied().flatten();
+        let is_own = {
+            let own = own.clone();
+            move |name| own.clone().any(|option| option.name == name)
+        };
+        own.chain(EVERYWHERE.iter().filter(move |option| !is_own(option.name)))
     }
 
     /// The option with this spelling.

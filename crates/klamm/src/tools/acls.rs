@@ -9,7 +9,7 @@ use klamm_client::Admin;
 use klamm_client::admin::AclBinding;
 use serde_json::{Value, json};
 
-use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, text};
+use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, optional, text};
 
 use super::java_errors;
 use super::session::{BOOTSTRAP, COMMAND_CONFIG, properties, with_admin_of};
@@ -17,7 +17,7 @@ use words::{ANY, Pattern, operation, operation_name, pattern_type, permission_na
 
 const OPTIONS: &[Opt] = &[
     BOOTSTRAP,
-    COMMAND_CONFIG,
+    COMMAND_CONFIG.value_may_miss(),
     text("bootstrap-controller", "host:port,...", "Some controllers of the cluster to connect to."),
     flag("add", "Adds entries."),
     flag("remove", "Removes entries."),
@@ -37,7 +37,7 @@ const OPTIONS: &[Opt] = &[
     text("operation", "operation", "What may be done (default: All). May be repeated."),
     text("allow-principal", "allow-principal", "Who may, as User:name. May be repeated."),
     text("deny-principal", "deny-principal", "Who may not, as User:name. May be repeated."),
-    text("principal", "principal", "Lists only entries of this principal. May be repeated."),
+    optional("principal", "principal", "Lists only entries of this principal. May be repeated."),
     text("allow-host", "allow-host", "From where (default: *). May be repeated."),
     text("deny-host", "deny-host", "From where not (default: *). May be repeated."),
     flag("producer", "What a producer needs: WRITE, DESCRIBE and CREATE on topics."),

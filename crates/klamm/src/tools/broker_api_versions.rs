@@ -75,7 +75,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
                     let name = ApiKey::from_i16(*key).map(|api| api.name());
                     json!({ "key": key, "name": name, "min": min, "max": max })
                 };
-                shown.push(json!({ "id": node.id, "host": node.host, "port": node.port, "apis": rows.iter().map(row).collect::<Vec<_>>() }));
+                let is_missing = |api: &ApiKey| !rows.iter().any(|(key, _, _)| *key == api.as_i16());
+                let missing = ApiKey::all().filter(|api| api.is_on_broker() && is_missing(api));
+                let missing = missing.map(|api| json!({ "key": api.as_i16(), "name": api.name() }));
+                shown.push(json!({
+                    "id": node.id, "host": node.host, "port": node.port, "rack": node.rack, "fenced": node.is_fenced,
+                    "apis": rows.iter().map(row).collect::<Vec<_>>(), "unsupported": missing.collect::<Vec<_>>(),
+                }));
                 continue;
             }
             print_node(&name, &rows);

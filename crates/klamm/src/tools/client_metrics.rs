@@ -80,7 +80,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         if arguments.has("alter") {
             alter(&admin, arguments).await
         } else if arguments.has("delete") {
-            delete(&admin, arguments.required("name")?).await
+            delete(&admin, arguments, arguments.required("name")?).await
         } else if arguments.has("describe") {
             describe(&admin, arguments).await
         } else {
@@ -107,15 +107,15 @@ async fn alter(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
         }));
     }
     admin.incremental_alter_configs(RESOURCE, &name, changes).await?;
-    println!("Altered client metrics config for {name}.");
+    arguments.say(format_args!("Altered client metrics config for {name}."));
     Ok(())
 }
 
-async fn delete(admin: &Admin, name: &str) -> Result<(), Failure> {
+async fn delete(admin: &Admin, arguments: &Arguments, name: &str) -> Result<(), Failure> {
     let present = admin.describe_configs(RESOURCE, name, false).await?;
     let changes = present.into_iter().map(|entry| AlterConfigOp::Delete(entry.name)).collect();
     admin.incremental_alter_configs(RESOURCE, name, changes).await?;
-    println!("Deleted client metrics config for {name}.");
+    arguments.say(format_args!("Deleted client metrics config for {name}."));
     Ok(())
 }
 

@@ -72,9 +72,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
                 }
             }
             "unregister" => match admin.unregister_broker(id.unwrap_or(-1)).await {
-                Ok(()) => println!("Broker {} is no longer registered.", id.unwrap_or(-1)),
+                Ok(()) => arguments.say(format_args!("Broker {} is no longer registered.", id.unwrap_or(-1))),
                 Err(klamm_client::ClientError::UnsupportedVersion { .. }) => {
-                    println!("The target cluster does not support the broker unregistration API.");
+                    arguments.say("The target cluster does not support the broker unregistration API.");
                 }
                 Err(error) => return Err(Failure::refused(java_errors::full(&error))),
             },

@@ -165,9 +165,9 @@ async fn alter(admin: &Admin, arguments: &Arguments, entities: &Entities) -> Res
         None => quotas::alter(admin, entities, added, deleted).await?,
     }
     if name.is_empty() {
-        println!("Completed updating default config for {first} in the cluster.");
+        arguments.say(format_args!("Completed updating default config for {first} in the cluster."));
     } else {
-        println!("Completed updating config for {} {name}.", first.singular());
+        arguments.say(format_args!("Completed updating config for {} {name}.", first.singular()));
     }
     Ok(())
 }

@@ -18,9 +18,9 @@ use super::offset_plans::parse_topics;
 use super::session::with_admin;
 use super::{first_call, java_errors};
 
-pub use describe::{announce, coordinator, ends};
+pub use describe::{address, announce, coordinator, ends};
 pub use options::{RESETS, TOOL, check_scenarios, named};
-pub use reset::{print_export, print_plans};
+pub use reset::print_plans;
 
 /// The work of the tool, behind the check of its options. Failures are told on standard output with exit code 0: scripts
 /// have learned to live with that.
@@ -28,8 +28,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     options::check(arguments)?;
     if let Some(pattern) = arguments.value("validate-regex")? {
         match Regex::new(pattern) {
-            Ok(_) => println!("The regular expression `{pattern}` is valid."),
-            Err(error) => println!("The regular expression `{pattern}` is invalid: {}.", re2_reason(&error)),
+            Ok(_) => arguments.say(format_args!("The regular expression `{pattern}` is valid.")),
+            Err(error) => {
+                let reason = re2_reason(&error);
+                arguments.say(format_args!("The regular expression `{pattern}` is invalid: {reason}."));
+            }
         }
         return Ok(());
     }
@@ -180,11 +183,16 @@ pub fn print_deletions(kind: &str, results: Vec<(String, Result<(), klamm_client
 async fn delete_offsets(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
     let group = arguments.value("group")?.unwrap_or_default();
     let topics = arguments.values("topic");
-    print_deleted_offsets(admin, group, &topics).await
+    print_deleted_offsets(arguments, admin, group, &topics).await
 }
 
 /// Deletes committed offsets and tells how it went, partition by partition.
-pub async fn print_deleted_offsets(admin: &Admin, group: &str, topics: &[&str]) -> Result<(), Failure> {
+pub async fn print_deleted_offsets(
+    arguments: &Arguments,
+    admin: &Admin,
+    group: &str,
+    topics: &[&str],
+) -> Result<(), Failure> {
     let (with_partitions, plain): (Vec<&str>, Vec<&str>) =
         topics.iter().copied().partition(|topic| topic.contains(':'));
     let mut partitions = parse_topics(&with_partitions)?;
@@ -221,9 +229,14 @@ pub async fn print_deleted_offsets(admin: &Admin, group: &str, topics: &[&str]) 
             first_error = Some(error);
         }
     }
-    tell_outcome(group, first_error.as_ref());
+    arguments.say(outcome(group, first_error.as_ref()));
     let width = rows.iter().map(|(topic, _, _)| topic.len()).max().unwrap_or(0).max(15);
     rows.sort_by_key(|(topic, partition, _)| format!("{topic}{partition}"));
+    if arguments.json() {
+        let row = |(topic, partition, status): &(String, i32, String)| json!({ "topic": topic, "partition": partition, "status": status });
+        println!("{}", Value::Array(rows.iter().map(row).collect()));
+        return Ok(());
+    }
     print!("\n{:<width$} {:<10} {:<15}", "TOPIC", "PARTITION", "STATUS");
     for (topic, partition, status) in rows {
         let partition = if partition < 0 { "-".to_owned() } else { partition.to_string() };
@@ -234,9 +247,9 @@ pub async fn print_deleted_offsets(admin: &Admin, group: &str, topics: &[&str]) 
 }
 
 /// The line above the table: whether everything went well, and if not, whose fault it was.
-fn tell_outcome(group: &str, first_error: Option<&klamm_client::ClientError>) {
+fn outcome(group: &str, first_error: Option<&klamm_client::ClientError>) -> String {
     match first_error.map(|error| (error, error.code())) {
-        None => println!("Request succeeded for deleting offsets from group {group}."),
+        None => format!("Request succeeded for deleting offsets from group {group}."),
         Some((
             error,
             Some(
@@ -245,7 +258,7 @@ fn tell_outcome(group: &str, first_error: Option<&klamm_client::ClientError>) {
                 | ErrorCode::GroupAuthorizationFailed
                 | ErrorCode::NonEmptyGroup,
             ),
-        )) => println!("\nError: {}", java_errors::message(error)),
+        )) => format!("\nError: {}", java_errors::message(error)),
         Some((
             _,
             Some(
@@ -253,8 +266,8 @@ fn tell_outcome(group: &str, first_error: Option<&klamm_client::ClientError>) {
                 | ErrorCode::TopicAuthorizationFailed
                 | ErrorCode::UnknownTopicOrPartition,
             ),
-        )) => println!("\nError: Encountered some partition-level error, see the follow-up details."),
-        Some((_, code)) => println!(
+        )) => "\nError: Encountered some partition-level error, see the follow-up details.".to_owned(),
+        Some((_, code)) => format!(
             "\nError: Encountered some unknown error: {}",
             code.map_or("UNKNOWN_SERVER_ERROR", ErrorCode::name)
         ),

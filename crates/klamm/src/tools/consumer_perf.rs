@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use klamm_client::admin::{IsolationLevel, OffsetSpec};
 use klamm_client::{Admin, Client, ClientConfig, TopicPartition};
 
-use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, long, text};
+use crate::command_line::{
+    Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, long, optional, text,
+};
 use crate::text::calendar::{Moment, now_ms};
 use crate::text::{java_fixed, print_row};
 
@@ -26,7 +28,7 @@ const OPTIONS: &[Opt] = &[
     text("command-config", "file", "A properties file with settings of the consumer."),
     flag("print-metrics", "Prints the consumer's numbers at the end."),
     flag("show-detailed-stats", "Prints a line for each interval."),
-    long("timeout", "ms", "Ends when no record came for so long (default: 10000)."),
+    optional("timeout", "ms", "Ends when no record came for so long (default: 10000)."),
     long("num-records", "count", "How many records to read."),
     long("reporting-interval", "ms", "How often to tell how it goes (default: 5000)."),
     text("date-format", "pattern", "How times are written (default: yyyy-MM-dd HH:mm:ss:SSS)."),

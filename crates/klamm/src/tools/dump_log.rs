@@ -3,10 +3,13 @@
 mod batches;
 mod decoders;
 mod indexes;
+mod lines;
 
 pub use batches::absolute;
 
 use std::path::Path;
+
+use serde_json::json;
 
 use crate::command_line::{Arguments, Failure, Grammar, Refusals, Tool, flag, integer, optional, text};
 
@@ -74,6 +77,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         prints_contents: decoders::prints_contents(arguments),
         is_deep: arguments.has("deep-iteration") || decoders::prints_contents(arguments),
         skips_metadata: arguments.has("skip-record-metadata"),
+        is_json: arguments.json(),
     };
     let check = if arguments.has("index-sanity-check") {
         indexes::Check::Sanity
@@ -86,15 +90,18 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let _ = arguments.number::<i32>("max-message-size")?;
     let mut findings = Findings::default();
     for file in files.split(',') {
-        println!("Dumping {file}");
+        match limits.is_json {
+            true => println!("{}", json!({ "file": file })),
+            false => println!("Dumping {file}"),
+        }
         let path = Path::new(file);
         let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default();
         match suffix {
             "log" | "checkpoint" => batches::dump(path, file, &limits, &decoder, &mut findings)?,
-            "index" => indexes::offsets(path, file, check, &mut findings)?,
-            "timeindex" => indexes::times(path, file, check, &mut findings)?,
-            "txnindex" => indexes::transactions(path)?,
-            "snapshot" => indexes::producers(path)?,
+            "index" => indexes::offsets(arguments, path, file, check, &mut findings)?,
+            "timeindex" => indexes::times(arguments, path, file, check, &mut findings)?,
+            "txnindex" => indexes::transactions(path, limits.is_json)?,
+            "snapshot" => indexes::producers(path, limits.is_json)?,
             _ => eprintln!("Ignoring unknown file {file}"),
         }
     }

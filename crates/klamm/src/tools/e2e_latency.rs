@@ -8,7 +8,7 @@ use klamm_client::{Admin, Client, Producer, ProducerConfig, ProducerRecord, Topi
 use rand::RngExt;
 use serde_json::json;
 
-use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, integer, text};
+use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, integer, optional, text};
 use crate::text::{java_double, java_fixed};
 
 use super::fetching::Fetcher;
@@ -16,15 +16,15 @@ use super::session::{BOOTSTRAP, COMMAND_CONFIG, on_this_thread, read_properties}
 
 const OPTIONS: &[Opt] = &[
     BOOTSTRAP,
-    COMMAND_CONFIG,
+    COMMAND_CONFIG.value_may_miss(),
     text("topic", "topic-name", "The topic; it is made if it does not exist."),
     integer("num-records", "count", "How many records, one after the other."),
     text("producer-acks", "acks", "Who has to acknowledge: 1 or all."),
     integer("record-size", "bytes", "Bytes of a record's value."),
-    integer("record-key-size", "bytes", "Bytes of its key (default: 0)."),
-    integer("num-headers", "count", "How many headers it has (default: 0)."),
-    integer("record-header-key-size", "bytes", "Bytes of a header's key (default: 0)."),
-    integer("record-header-size", "bytes", "Bytes of a header's value (default: 0)."),
+    optional("record-key-size", "bytes", "Bytes of its key (default: 0)."),
+    optional("num-headers", "count", "How many headers it has (default: 0)."),
+    optional("record-header-key-size", "bytes", "Bytes of a header's key (default: 0)."),
+    optional("record-header-size", "bytes", "Bytes of a header's value (default: 0)."),
 ];
 
 /// The tool's table.

@@ -1,8 +1,9 @@
 //! Feature levels by release, for `kafka-storage` and `kafka-features`.
 
 use metadata::MetadataVersion;
+use serde_json::{Value, json};
 
-use crate::command_line::Failure;
+use crate::command_line::{Arguments, Failure};
 
 /// The name of `metadata.version`.
 pub const METADATA_VERSION: &str = "metadata.version";
@@ -66,10 +67,18 @@ pub fn metadata_version(text: &str) -> Result<MetadataVersion, Failure> {
 }
 
 /// Prints the levels that go with a release.
-pub fn print_version_mapping(release: Option<&str>) -> Result<(), Failure> {
+pub fn print_version_mapping(arguments: &Arguments) -> Result<(), Failure> {
+    let release = arguments.value("release-version")?;
     let latest = MetadataVersion::LATEST.to_string();
     let release = release.unwrap_or(&latest);
     let version = metadata_version(release)?;
+    if arguments.json() {
+        let levels =
+            FEATURES.iter().map(|feature| (feature.name.to_owned(), feature.default_level(version).into()));
+        let first = (METADATA_VERSION.to_owned(), version.feature_level().into());
+        println!("{}", Value::Object([first].into_iter().chain(levels).collect()));
+        return Ok(());
+    }
     println!("metadata.version={} ({release})", version.feature_level());
     for feature in FEATURES {
         println!("{}={}", feature.name, feature.default_level(version));
@@ -78,8 +87,9 @@ pub fn print_version_mapping(release: Option<&str>) -> Result<(), Failure> {
 }
 
 /// Prints what levels of features need.
-pub fn print_dependencies(features: &[&str]) -> Result<(), Failure> {
-    for text in features {
+pub fn print_dependencies(arguments: &Arguments) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for text in arguments.values("feature") {
         let Some((name, level)) = text.split_once('=') else {
             return Err(Failure::refused(format!(
                 "Invalid feature format: {text}. Expected format: 'feature=version' (e.g. 'group.version=1')"
@@ -92,7 +102,11 @@ pub fn print_dependencies(features: &[&str]) -> Result<(), Failure> {
         if name == METADATA_VERSION {
             let version = MetadataVersion::from_feature_level(level)
                 .map_err(|_| Failure::refused(format!("Unknown metadata.version {level}")))?;
-            println!("{name}={level} ({version}) has no dependencies.");
+            if arguments.json() {
+                rows.push(json!({ "feature": name, "level": level, "requires": {} }));
+            } else {
+                println!("{name}={level} ({version}) has no dependencies.");
+            }
             continue;
         }
         let feature =
@@ -103,6 +117,12 @@ pub fn print_dependencies(features: &[&str]) -> Result<(), Failure> {
                 || Failure::refused(format!("Feature level {level} is not supported for feature {name}")),
             )?,
         };
+        if arguments.json() {
+            let needs = needs.iter().map(|(name, level)| ((*name).to_owned(), (*level).into()));
+            let requires = Value::Object(needs.collect());
+            rows.push(json!({ "feature": name, "level": level, "requires": requires }));
+            continue;
+        }
         if needs.is_empty() {
             println!("{name}={level} has no dependencies.");
             continue;
@@ -114,6 +134,9 @@ pub fn print_dependencies(features: &[&str]) -> Result<(), Failure> {
                 _ => println!("    {needed}={level}"),
             }
         }
+    }
+    if arguments.json() {
+        println!("{}", Value::Array(rows));
     }
     Ok(())
 }

@@ -88,8 +88,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         _ => {}
     }
     match arguments.verb_name() {
-        "version-mapping" => return features::print_version_mapping(arguments.value("release-version")?),
-        "feature-dependencies" => return features::print_dependencies(&arguments.values("feature")),
+        "version-mapping" => return features::print_version_mapping(arguments),
+        "feature-dependencies" => return features::print_dependencies(arguments),
         _ => {}
     }
     let updates = match arguments.verb_name() {
@@ -226,11 +226,14 @@ async fn update(admin: &Admin, arguments: &Arguments, verb: &str, updates: Updat
         let level = updates.get(&name).map_or(0, |(level, _)| *level);
         let to = if verb == "disable" { String::new() } else { format!(" to {level}") };
         match result {
-            Ok(()) => println!("{name} {} {done}{to}.", if is_dry { "can" } else { "was" }),
+            Ok(()) => {
+                arguments.say(format_args!("{name} {} {done}{to}.", if is_dry { "can" } else { "was" }));
+            }
             Err(error) => {
                 failures += 1;
                 let helper = if is_dry { "Can" } else { "Could" };
-                println!("{helper} not {verb} {name}{to}. {}", java_errors::message(&error));
+                arguments
+                    .say(format_args!("{helper} not {verb} {name}{to}. {}", java_errors::message(&error)));
             }
         }
     }

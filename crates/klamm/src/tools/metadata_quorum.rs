@@ -197,7 +197,8 @@ async fn describe(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
         ("CurrentObservers:", replicas(&partition.observers, &quorum)),
     ];
     if arguments.json() {
-        let fields = rows.iter().map(|(name, value)| (name.trim_end_matches(':').to_owned(), json!(value)));
+        let fields =
+            rows.iter().map(|(name, value)| (name.trim_end_matches(':').to_owned(), cell(name, value)));
         println!("{}", Value::Object(fields.collect()));
         return Ok(());
     }
@@ -205,6 +206,14 @@ async fn describe(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
         println!("{name:<23} {value}");
     }
     Ok(())
+}
+
+/// A cell of a table as JSON: numbers and lists are no texts.
+fn cell(name: &str, text: &str) -> Value {
+    match name {
+        "ClusterId:" | "DirectoryId" => json!(text),
+        _ => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+    }
 }
 
 fn replicas(states: &[ReplicaState], quorum: &DescribeQuorumResponse) -> String {
@@ -267,7 +276,7 @@ fn replication(partition: &PartitionData, arguments: &Arguments) {
     if arguments.json() {
         let object = |row: &[String; 7]| {
             Value::Object(
-                HEADERS.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), json!(cell))).collect(),
+                HEADERS.iter().zip(row).map(|(name, text)| ((*name).to_owned(), cell(name, text))).collect(),
             )
         };
         println!("{}", Value::Array(rows.iter().map(object).collect()));

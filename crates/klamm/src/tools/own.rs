@@ -36,7 +36,9 @@ pub const MANUAL: Tool = Tool {
 fn print_completions(arguments: &Arguments) -> Result<(), Failure> {
     let name = arguments.words.first().map_or("", String::as_str);
     let Some(shell) = Shell::from_name(name) else {
-        return Err(Failure::refused(format!("name a shell: bash, zsh or fish, not {name:?}")));
+        let near = nearest(name, ["bash", "zsh", "fish"]);
+        let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        return Err(Failure::refused(format!("name a shell: bash, zsh or fish, not {name:?}{hint}")));
     };
     print!("{}", completions(shell, ALL));
     Ok(())

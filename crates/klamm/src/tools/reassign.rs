@@ -16,9 +16,10 @@ use super::{java_errors, json_files};
 use plan::Plan;
 
 const OPTIONS: &[Opt] = &[
-    BOOTSTRAP,
+    BOOTSTRAP.value_may_miss(),
     COMMAND_CONFIG,
-    text("bootstrap-controller", "host:port,...", "Some controllers of the cluster to connect to."),
+    text("bootstrap-controller", "host:port,...", "Some controllers of the cluster to connect to.")
+        .value_may_miss(),
     flag("verify", "Says how far a reassignment is, and takes throttles away when it is done."),
     flag("generate", "Proposes a reassignment of topics to brokers; changes nothing."),
     flag("execute", "Starts a reassignment."),
@@ -201,7 +202,7 @@ async fn cancel(admin: &Admin, arguments: &Arguments, plan: &Plan) -> Result<(),
     let ongoing =
         admin.list_partition_reassignments(Some(&partitions)).await.map_err(|error| executed(&error))?;
     if ongoing.is_empty() {
-        println!("None of the specified partition reassignments are active.");
+        arguments.say("None of the specified partition reassignments are active.");
     } else {
         let wanted = ongoing.keys().map(|partition| (partition.clone(), None)).collect();
         let results = admin.alter_partition_reassignments(&wanted, true).await;
@@ -220,19 +221,22 @@ async fn cancel(admin: &Admin, arguments: &Arguments, plan: &Plan) -> Result<(),
             )));
         }
         let names: Vec<_> = ongoing.keys().map(ToString::to_string).collect();
-        println!(
+        arguments.say(format_args!(
             "Successfully cancelled partition reassignment{} for: {}",
             if names.len() == 1 { "" } else { "s" },
             names.join(",")
-        );
+        ));
     }
     let moving = execute::directory_moves(plan);
     match moving.is_empty() {
+        _ if arguments.json() => {
+            println!("{}", json!(ongoing.keys().map(ToString::to_string).collect::<Vec<_>>()));
+        }
         true => print!("None of the specified partition moves are active."),
         false => println!("Moves between log directories end by themselves; nothing was cancelled there."),
     }
     if !arguments.has("preserve-throttles") {
-        throttles::clear(admin, plan).await?;
+        throttles::clear(arguments, admin, plan).await?;
     }
     Ok(())
 }

@@ -8,7 +8,9 @@ use config::Properties;
 use klamm_client::{Client, ShareConsumer, ShareConsumerConfig};
 use tokio::task::JoinSet;
 
-use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, long, text};
+use crate::command_line::{
+    Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, long, optional, text,
+};
 use crate::text::calendar::{Moment, now_ms};
 use crate::text::{java_fixed, print_row};
 
@@ -31,7 +33,7 @@ const OPTIONS: &[Opt] = &[
     flag("print-metrics", "Prints the consumers' numbers at the end."),
     flag("show-detailed-stats", "Prints a line for each interval."),
     flag("show-consumer-stats", "Prints a line for each member at the end."),
-    long("timeout", "ms", "Ends when no record came for so long (default: 10000)."),
+    optional("timeout", "ms", "Ends when no record came for so long (default: 10000)."),
     long("num-records", "count", "How many records to read."),
     long("reporting-interval", "ms", "How often to tell how it goes (default: 5000)."),
     text("date-format", "pattern", "How times are written (default: yyyy-MM-dd HH:mm:ss:SSS)."),

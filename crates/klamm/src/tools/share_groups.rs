@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::command_line::{Arguments, Failure, Grammar, Opt, Refusals, Tool, flag, integer, optional, text};
 
-use super::consumer_groups::{announce, coordinator, print_deletions, print_plans};
+use super::consumer_groups::{address, announce, coordinator, print_deletions, print_plans};
 use super::groups_of_one_kind::{executed, find, list};
 use super::java_errors;
 use super::offset_plans::{named_partitions, plan};
@@ -153,7 +153,11 @@ async fn describe(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
         } else {
             let offsets = offsets(admin, &group).await?;
             match arguments.json() {
-                true => shown.push(group_json(&described, &offsets)),
+                true => {
+                    let mut group = group_json(&described, &offsets);
+                    group["coordinatorAddress"] = json!(address(admin, described.coordinator));
+                    shown.push(group);
+                }
                 false => print_offsets(&described, &offsets, verbose),
             }
         }
@@ -326,13 +330,21 @@ async fn delete_offsets(admin: &Admin, arguments: &Arguments) -> Result<(), Fail
                     | ErrorCode::GroupIdNotFound
                     | ErrorCode::GroupAuthorizationFailed
                     | ErrorCode::NonEmptyGroup,
-                ) => println!("\nError: {}", java_errors::message(&error)),
-                _ => println!("\nError: Encounter some unknown error: {}", java_errors::full(&error)),
+                ) => arguments.say(format_args!("\nError: {}", java_errors::message(&error))),
+                _ => arguments.say(format_args!(
+                    "\nError: Encounter some unknown error: {}",
+                    java_errors::full(&error)
+                )),
             }
             let status = format!("Error: {}", java_errors::message(&error));
             topics.into_iter().map(|topic| (topic, status.clone())).collect()
         }
     };
+    if arguments.json() {
+        let row = |(topic, status): &(String, String)| json!({ "topic": topic, "status": status });
+        println!("{}", Value::Array(rows.iter().map(row).collect()));
+        return Ok(());
+    }
     let width = rows.iter().map(|(topic, _)| topic.len()).max().unwrap_or(0).max(15);
     print!("\n{:<width$} STATUS", "TOPIC");
     rows.iter().for_each(|(topic, status)| print!("\n{topic:<width$} {status}"));
@@ -373,6 +385,6 @@ async fn reset(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
         }
         plans.insert(group, new);
     }
-    print_plans(&plans);
+    print_plans(arguments, &plans);
     Ok(())
 }

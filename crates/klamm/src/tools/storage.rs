@@ -115,8 +115,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         "format" => format::run(arguments, &Node::read(arguments)?),
         "adopt" => adopt::run(arguments),
         "hand-back" => hand_back::run(arguments),
-        "version-mapping" => features::print_version_mapping(arguments.value("release-version")?),
-        "feature-dependencies" => features::print_dependencies(&arguments.values("feature")),
+        "version-mapping" => features::print_version_mapping(arguments),
+        "feature-dependencies" => features::print_dependencies(arguments),
         _ => {
             match arguments.json() {
                 true => println!("{}", json!({ "uuid": random_uuid().to_string() })),

@@ -65,7 +65,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             reset::run(&admin, arguments).await
         } else {
             let group = arguments.value("group")?.unwrap_or_default();
-            print_deleted_offsets(&admin, group, &arguments.values("input-topic")).await
+            print_deleted_offsets(arguments, &admin, group, &arguments.values("input-topic")).await
         }
     });
     match outcome {

@@ -6,7 +6,7 @@ use klamm_client::admin::AbortTransaction;
 use klamm_client::{Admin, ClientError, ErrorCode, TopicPartition};
 use serde_json::{Value, json};
 
-use crate::command_line::{Arguments, Failure, Grammar, Refusals, Tool, Verb, integer, long, text};
+use crate::command_line::{Arguments, Failure, Grammar, Refusals, Tool, Verb, flag, integer, long, text};
 use crate::text::calendar::now_ms;
 
 use super::java_errors;
@@ -18,7 +18,7 @@ pub const TOOL: Tool = Tool {
     classes: &["org.apache.kafka.tools.TransactionsCommand"],
     about: "Shows the transactions of a cluster, and finds and aborts those that hang.",
     grammar: Grammar::Argparse,
-    options: &[&[BOOTSTRAP, COMMAND_CONFIG]],
+    options: &[&[BOOTSTRAP, COMMAND_CONFIG, flag("version", "Shows the version.").or(&["v", "V"])]],
     verbs: &[
         Verb {
             name: "list",

@@ -48,6 +48,11 @@ const CLASSES: &[(&str, &str)] = &[
     ("metadata-quorum", "MetadataQuorumCommand"),
 ];
 
+/// Every tool of ours that one of Kafka's classes answers for.
+pub fn tools_of_kafka() -> impl Iterator<Item = &'static str> {
+    CLASSES.iter().map(|(name, _)| *name).chain(["configs", "storage"])
+}
+
 /// Our binary beside the test programs, or `KLAMM_BINARY`.
 pub fn our_binary() -> Result<PathBuf> {
     if let Some(path) = env::var_os("KLAMM_BINARY") {

@@ -251,9 +251,13 @@ fn print_members(group: &GroupDescription, verbose: bool) {
 
 /// `host:port  (id)`
 pub fn coordinator(admin: &Admin, id: i32, gap: &str) -> String {
+    format!("{}{gap}({id})", address(admin, id).unwrap_or_else(|| "-".to_owned()))
+}
+
+/// Where a broker is reached, if that is known.
+pub fn address(admin: &Admin, id: i32) -> Option<String> {
     let metadata = admin.client().metadata();
-    let address = metadata.broker(id).map(|broker| format!("{}:{}", broker.host, broker.port));
-    format!("{}{gap}({id})", address.unwrap_or_else(|| "-".to_owned()))
+    metadata.broker(id).map(|broker| format!("{}:{}", broker.host, broker.port))
 }
 
 fn print_state(admin: &Admin, group: &GroupDescription, verbose: bool) {
@@ -303,7 +307,8 @@ async fn json(admin: &Admin, group: &GroupDescription) -> Result<Value, Failure>
     });
     Ok(json!({
         "group": group.group_id, "type": group.group_type, "state": group.state, "assignor": group.assignor,
-        "coordinator": group.coordinator, "groupEpoch": group.epoch, "targetAssignmentEpoch": group.assignment_epoch,
+        "coordinator": group.coordinator, "coordinatorAddress": address(admin, group.coordinator),
+        "groupEpoch": group.epoch, "targetAssignmentEpoch": group.assignment_epoch,
         "offsets": offsets.collect::<Vec<_>>(), "members": members.collect::<Vec<_>>(),
     }))
 }

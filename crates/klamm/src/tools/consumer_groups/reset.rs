@@ -30,6 +30,12 @@ pub async fn run(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
         let new = reset(admin, arguments, &group).await?;
         plans.insert(group, new);
     }
+    print_plans(arguments, &plans);
+    Ok(())
+}
+
+/// New offsets as they are wanted: as JSON, as CSV or as a table.
+pub fn print_plans(arguments: &Arguments, plans: &BTreeMap<String, Plan>) {
     if arguments.json() {
         let rows = plans.iter().flat_map(|(group, plan)| {
             plan.iter().map(move |(partition, offset)| {
@@ -38,15 +44,14 @@ pub async fn run(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
         });
         println!("{}", Value::Array(rows.collect()));
     } else if arguments.has("export") {
-        print_export(&plans, arguments.values("group").len() == 1);
+        print_export(plans, arguments.values("group").len() == 1);
     } else {
-        print_plans(&plans);
+        print_table(plans);
     }
-    Ok(())
 }
 
 /// New offsets as lines of CSV; the group is left out where there is but one.
-pub fn print_export(plans: &BTreeMap<String, Plan>, is_single: bool) {
+fn print_export(plans: &BTreeMap<String, Plan>, is_single: bool) {
     for (group, plan) in plans {
         for (partition, offset) in plan {
             let group = if is_single { String::new() } else { format!("{group},") };
@@ -57,7 +62,7 @@ pub fn print_export(plans: &BTreeMap<String, Plan>, is_single: bool) {
 }
 
 /// The table of new offsets.
-pub fn print_plans(plans: &BTreeMap<String, Plan>) {
+fn print_table(plans: &BTreeMap<String, Plan>) {
     let id = plans.keys().map(String::len).max().unwrap_or(0).max(15);
     let topics = plans.values().flat_map(|plan| plan.keys());
     let topic = topics.map(|partition| partition.topic.len()).max().unwrap_or(0).max(15);

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use bytes::Bytes;
 use records::{Batch, BatchHeader, Codec, ControlRecordType, EndTransactionMarker, Record, TimestampType};
+use serde_json::json;
 
 use crate::command_line::Failure;
 use crate::record_json;
 use crate::text::progress::Progress;
 
 use super::decoders::Decoder;
-use super::{Findings, base_offset, unreadable};
+use super::{Findings, base_offset, lines, unreadable};
 
 /// Offset and length, which stand before everything that the length counts.
 const PREFIX: usize = 12;
@@ -24,6 +25,7 @@ pub struct Limits {
     pub prints_contents: bool,
     pub is_deep: bool,
     pub skips_metadata: bool,
+    pub is_json: bool,
 }
 
 /// The batches of a file, one after the other, with the position of each.
@@ -78,7 +80,7 @@ pub fn dump(
     findings: &mut Findings,
 ) -> Result<(), Failure> {
     let mut out = BufWriter::new(stdout().lock());
-    print_heading(&mut out, path)?;
+    print_heading(&mut out, path, limits.is_json)?;
     out.flush()?;
     let mut file = BatchFile::open(path, limits.max_bytes).map_err(|error| unreadable(path, &error))?;
     let mut valid_bytes = 0;
@@ -86,7 +88,7 @@ pub fn dump(
     let mut gaps = Vec::new();
     let mut progress = Progress::new("reading", file.end);
     while let Some(batch) = file.next()? {
-        print_batch(&mut out, &batch, valid_bytes)?;
+        print_batch(&mut out, &batch, valid_bytes, limits.is_json)?;
         if limits.is_deep {
             let records = batch.records(DECOMPRESSED_MAX).map_err(Failure::refused)?;
             for record in records {
@@ -107,7 +109,10 @@ pub fn dump(
     let trailing = file.end - valid_bytes;
     if trailing > 0 && limits.max_bytes.is_none_or(|bytes| bytes == i32::MAX) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        writeln!(out, "Found {trailing} invalid bytes at the end of {name}")?;
+        match limits.is_json {
+            true => writeln!(out, "{}", json!({ "invalidBytesAtTheEnd": trailing }))?,
+            false => writeln!(out, "Found {trailing} invalid bytes at the end of {name}")?,
+        }
     }
     out.flush()?;
     if !gaps.is_empty() {
@@ -123,10 +128,16 @@ pub fn absolute(path: &str) -> String {
     std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
-fn print_heading(out: &mut impl Write, path: &Path) -> Result<(), Failure> {
+fn print_heading(out: &mut impl Write, path: &Path, is_json: bool) -> Result<(), Failure> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if name.ends_with(".log") {
-        writeln!(out, "Log starting offset: {}", base_offset(path)?)?;
+        let base = base_offset(path)?;
+        match is_json {
+            true => writeln!(out, "{}", json!({ "logStartingOffset": base }))?,
+            false => writeln!(out, "Log starting offset: {base}")?,
+        }
+    } else if is_json && name == "bootstrap.checkpoint" {
+        writeln!(out, "{}", json!({ "snapshot": "bootstrap" }))?;
     } else if name == "bootstrap.checkpoint" {
         writeln!(out, "KRaft bootstrap snapshot")?;
     } else {
@@ -137,20 +148,22 @@ fn print_heading(out: &mut impl Write, path: &Path) -> Result<(), Failure> {
             let what = "java.util.NoSuchElementException: No value present";
             return Err(Failure::bare(format!("Exception in thread \"main\" {what}")));
         };
-        writeln!(out, "Snapshot end offset: {offset}, epoch: {epoch}")?;
+        match is_json {
+            true => writeln!(out, "{}", json!({ "snapshotEndOffset": offset, "epoch": epoch }))?,
+            false => writeln!(out, "Snapshot end offset: {offset}, epoch: {epoch}")?,
+        }
     }
     Ok(())
 }
 
-fn print_batch(out: &mut impl Write, batch: &Batch, position: u64) -> std::io::Result<()> {
+fn print_batch(out: &mut impl Write, batch: &Batch, position: u64, is_json: bool) -> std::io::Result<()> {
     let header = &batch.header;
     let delete_horizon = match header.delete_horizon_ms() {
         Some(horizon) => format!("OptionalLong[{horizon}]"),
         None => "OptionalLong.empty".to_owned(),
     };
     let codec = header.compression().map_or("unknown", codec_name);
-    writeln!(
-        out,
+    let line = format!(
         "baseOffset: {} lastOffset: {} count: {} baseSequence: {} lastSequence: {} producerId: {} producerEpoch: {} \
          partitionLeaderEpoch: {} isTransactional: {} isControl: {} deleteHorizonMs: {delete_horizon} position: {position} \
          {}: {} size: {} magic: {} compresscodec: {codec} crc: {} isvalid: {}",
@@ -170,7 +183,11 @@ fn print_batch(out: &mut impl Write, batch: &Batch, position: u64) -> std::io::R
         header.magic,
         header.crc,
         batch.verify_crc().is_ok(),
-    )
+    );
+    match is_json {
+        true => writeln!(out, "{}", lines::object(&line)),
+        false => writeln!(out, "{line}"),
+    }
 }
 
 fn codec_name(codec: Codec) -> &'static str {
@@ -190,6 +207,16 @@ fn timestamp_type(header: &BatchHeader) -> &'static str {
     }
 }
 
+fn sequence(header: &BatchHeader, record: &Record) -> i32 {
+    match header.base_sequence {
+        -1 => -1,
+        base => {
+            let delta = i32::try_from(record.offset - header.base_offset).unwrap_or(0);
+            records::increment_sequence(base, delta)
+        }
+    }
+}
+
 fn print_record(
     out: &mut impl Write,
     header: &BatchHeader,
@@ -198,15 +225,15 @@ fn print_record(
     decoder: &Decoder,
 ) -> Result<(), Failure> {
     let mut prefix = "| ";
+    if limits.is_json {
+        let decoder = limits.prints_contents.then_some(decoder);
+        let sequence = sequence(header, record);
+        writeln!(out, "{}", lines::record(header, record, timestamp_type(header), sequence, decoder)?)?;
+        return Ok(());
+    }
     if !limits.skips_metadata {
         let size = |bytes: &Option<Bytes>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i64);
-        let sequence = match header.base_sequence {
-            -1 => -1,
-            base => {
-                let delta = i32::try_from(record.offset - header.base_offset).unwrap_or(0);
-                records::increment_sequence(base, delta)
-            }
-        };
+        let sequence = sequence(header, record);
         let keys: Vec<_> = record.headers.iter().map(|header| String::from_utf8_lossy(&header.key)).collect();
         write!(
             out,
@@ -236,7 +263,7 @@ fn print_record(
     Ok(())
 }
 
-fn control_record(record: &Record) -> String {
+pub fn control_record(record: &Record) -> String {
     let Some(key) = &record.key else { return String::new() };
     let kind = match ControlRecordType::parse_key(key) {
         Ok(kind) => kind,

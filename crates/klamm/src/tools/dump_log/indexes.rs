@@ -7,10 +7,10 @@ use bytes::Bytes;
 use protocol::control_records::{AbortedTxn, ProducerSnapshot};
 use protocol::{Message, Reader};
 
-use crate::command_line::Failure;
+use crate::command_line::{Arguments, Failure};
 
 use super::batches::{BatchFile, absolute};
-use super::{Findings, base_offset, unreadable};
+use super::{Findings, base_offset, lines, unreadable};
 
 const OFFSET_ENTRY: usize = 8;
 const TIME_ENTRY: usize = 12;
@@ -44,13 +44,19 @@ fn corrupt(message: &str) -> Failure {
 }
 
 /// Prints or checks an offset index.
-pub fn offsets(path: &Path, shown: &str, check: Check, findings: &mut Findings) -> Result<(), Failure> {
+pub fn offsets(
+    arguments: &Arguments,
+    path: &Path,
+    shown: &str,
+    check: Check,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
     let base = base_offset(path)?;
     let segment = path.with_extension("log");
     fs::metadata(&segment).map_err(|error| unreadable(&segment, &error))?;
     let (entries, size) = offset_entries(path, base)?;
     if entries.is_empty() {
-        println!("{shown} is empty.");
+        arguments.say(format_args!("{shown} is empty."));
         return Ok(());
     }
     if check == Check::Sanity {
@@ -68,7 +74,7 @@ pub fn offsets(path: &Path, shown: &str, check: Check, findings: &mut Findings) 
                 absolute(shown)
             )));
         }
-        println!("{shown} passed sanity check.");
+        arguments.say(format_args!("{shown} passed sanity check."));
         return Ok(());
     }
     let mut mismatches = Vec::new();
@@ -82,7 +88,7 @@ pub fn offsets(path: &Path, shown: &str, check: Check, findings: &mut Findings) 
             mismatches.push((*offset, found));
         }
         if check == Check::Print {
-            println!("offset: {offset} position: {position}");
+            lines::print(arguments.json(), &format!("offset: {offset} position: {position}"));
         }
     }
     if !mismatches.is_empty() {
@@ -100,7 +106,13 @@ fn batch_at(segment: &Path, position: u64) -> Result<Option<records::BatchHeader
 }
 
 /// Prints or checks a time index.
-pub fn times(path: &Path, shown: &str, check: Check, findings: &mut Findings) -> Result<(), Failure> {
+pub fn times(
+    arguments: &Arguments,
+    path: &Path,
+    shown: &str,
+    check: Check,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
     let base = base_offset(path)?;
     let segment = path.with_extension("log");
     let (offsets, _) = offset_entries(&path.with_extension("index"), base)?;
@@ -120,10 +132,10 @@ pub fn times(path: &Path, shown: &str, check: Check, findings: &mut Findings) ->
         {
             return Err(corrupt(&format!("Corrupt time index found, time index file ({})", absolute(shown))));
         }
-        println!("{shown} passed sanity check.");
+        arguments.say(format_args!("{shown} passed sanity check."));
         return Ok(());
     }
-    let lines = compare_times(&segment, &offsets, &entries, base, check)?;
+    let lines = compare_times(&segment, &offsets, &entries, base, check, arguments.json())?;
     let name = absolute(shown);
     let headings = [
         format!("Found timestamp mismatch in :{name}"),
@@ -146,6 +158,7 @@ fn compare_times(
     entries: &[(i64, i64)],
     base: i64,
     check: Check,
+    is_json: bool,
 ) -> Result<[Vec<String>; 3], Failure> {
     let (mut mismatched, mut unordered, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     let mut previous = -1;
@@ -182,7 +195,7 @@ fn compare_times(
             }
         }
         if check == Check::Print {
-            println!("timestamp: {timestamp} offset: {offset}");
+            lines::print(is_json, &format!("timestamp: {timestamp} offset: {offset}"));
         }
         previous = *timestamp;
     }
@@ -190,22 +203,23 @@ fn compare_times(
 }
 
 /// Prints a transaction index.
-pub fn transactions(path: &Path) -> Result<(), Failure> {
+pub fn transactions(path: &Path, is_json: bool) -> Result<(), Failure> {
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     let mut reader = Reader::new(Bytes::from(bytes));
     while reader.remaining() > 0 {
         let version = reader.i16().map_err(Failure::refused)?;
         let entry = AbortedTxn::decode(&mut reader, 0).map_err(Failure::refused)?;
-        println!(
+        let line = format!(
             "version: {version} producerId: {} firstOffset: {} lastOffset: {} lastStableOffset: {}",
             entry.producer_id, entry.first_offset, entry.last_offset, entry.last_stable_offset
         );
+        lines::print(is_json, &line);
     }
     Ok(())
 }
 
 /// Prints a producer snapshot.
-pub fn producers(path: &Path) -> Result<(), Failure> {
+pub fn producers(path: &Path, is_json: bool) -> Result<(), Failure> {
     let bytes = Bytes::from(fs::read(path).map_err(|error| unreadable(path, &error))?);
     let damaged = || {
         eprintln!("Snapshot failed schema validation: {}", path.display());
@@ -232,12 +246,12 @@ pub fn producers(path: &Path) -> Result<(), Failure> {
             offset if offset >= 0 => format!("OptionalLong[{offset}]"),
             _ => "OptionalLong.empty".to_owned(),
         };
-        print!(
+        let mut line = format!(
             "producerId: {} producerEpoch: {} coordinatorEpoch: {} currentTxnFirstOffset: {transaction} lastTimestamp: {} ",
             entry.producer_id, entry.epoch, entry.coordinator_epoch, entry.timestamp
         );
         if entry.last_offset >= 0 {
-            print!(
+            line += &format!(
                 "firstSequence: {} lastSequence: {} lastOffset: {} offsetDelta: {} timestamp: {}",
                 records::decrement_sequence(entry.last_sequence, entry.offset_delta),
                 entry.last_sequence,
@@ -246,7 +260,7 @@ pub fn producers(path: &Path) -> Result<(), Failure> {
                 entry.timestamp
             );
         }
-        println!();
+        lines::print(is_json, &line);
     }
     Ok(())
 }

@@ -29,20 +29,24 @@ pub async fn run(admin: &Admin, arguments: &Arguments, plan: &Plan) -> Result<()
     let current = current(admin, &names).await?;
     let wanted: Vec<_> = plan.moves.iter().map(|entry| entry.partition.clone()).collect();
     let moves: Vec<Move> = current.into_iter().filter(|entry| wanted.contains(&entry.partition)).collect();
-    println!(
-        "Current partition replica assignment\n\n{}\n\nSave this to use as the --reassignment-json-file option during \
-         rollback",
-        to_json(&moves)
-    );
+    let rollback = to_json(&moves);
+    match arguments.json() {
+        true => println!("{rollback}"),
+        false => println!(
+            "Current partition replica assignment\n\n{}\n\nSave this to use as the --reassignment-json-file option during \
+             rollback",
+            rollback
+        ),
+    }
     let throttle = arguments.number::<i64>("throttle")?.filter(|rate| *rate >= 0);
     let directory_throttle =
         arguments.number::<i64>("replica-alter-log-dirs-throttle")?.filter(|rate| *rate >= 0);
     if throttle.is_some() || directory_throttle.is_some() {
-        println!(
+        arguments.say(
             "Warning: You must run --verify periodically, until the reassignment completes, to ensure the throttle is \
-             removed."
+             removed.",
         );
-        throttles::set(admin, plan, &moves, throttle, directory_throttle).await?;
+        throttles::set(arguments, admin, plan, &moves, throttle, directory_throttle).await?;
     }
     let changes: BTreeMap<TopicPartition, Option<Vec<i32>>> =
         plan.moves.iter().map(|entry| (entry.partition.clone(), Some(entry.replicas.clone()))).collect();
@@ -59,12 +63,12 @@ pub async fn run(admin: &Admin, arguments: &Arguments, plan: &Plan) -> Result<()
         return Err(Failure::refused(format!("Error reassigning partition(s):\n{}", failed.join("\n"))));
     }
     let names: Vec<_> = changes.keys().map(ToString::to_string).collect();
-    println!(
+    arguments.say(format_args!(
         "Successfully started partition reassignment{} for {}",
         if names.len() == 1 { "" } else { "s" },
         names.join(",")
-    );
-    move_directories(admin, plan).await
+    ));
+    move_directories(arguments, admin, plan).await
 }
 
 /// The replicas of topics now, with the directories that hold them.
@@ -121,7 +125,7 @@ pub fn directory_moves(plan: &Plan) -> BTreeMap<i32, Vec<(TopicPartition, String
     moves
 }
 
-async fn move_directories(admin: &Admin, plan: &Plan) -> Result<(), Failure> {
+async fn move_directories(arguments: &Arguments, admin: &Admin, plan: &Plan) -> Result<(), Failure> {
     let mut done = Vec::new();
     for (broker, moves) in directory_moves(plan) {
         for (partition, result) in
@@ -132,11 +136,11 @@ async fn move_directories(admin: &Admin, plan: &Plan) -> Result<(), Failure> {
         }
     }
     if !done.is_empty() {
-        println!(
+        arguments.say(format_args!(
             "Successfully started log directory move{} for: {}",
             if done.len() == 1 { "" } else { "s" },
             done.join(",")
-        );
+        ));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use klamm_client::Admin;
 use rand::RngExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::command_line::{Arguments, Failure};
 
@@ -17,7 +17,9 @@ pub async fn run(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
     let path = arguments.required("topics-to-move-json-file")?;
     let topics = topics(path)?;
     let present = execute::current(admin, &topics).await?;
-    println!("Current partition replica assignment\n{}\n", to_json(&present));
+    if !arguments.json() {
+        println!("Current partition replica assignment\n{}\n", to_json(&present));
+    }
     let racks = racks(admin, &brokers, arguments.has("disable-rack-aware")).await?;
     let mut proposed = Vec::new();
     for topic in &topics {
@@ -36,7 +38,10 @@ pub async fn run(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
             replicas,
         }));
     }
-    println!("Proposed partition reassignment configuration\n{}", to_json(&proposed));
+    match arguments.json() {
+        true => println!("{}", json!({ "current": to_json(&present), "proposed": to_json(&proposed) })),
+        false => println!("Proposed partition reassignment configuration\n{}", to_json(&proposed)),
+    }
     Ok(())
 }
 

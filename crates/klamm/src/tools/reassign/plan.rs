@@ -106,7 +106,7 @@ pub fn ids(ids: &[i32]) -> String {
 }
 
 /// A reassignment as the tool prints it.
-pub fn to_json(moves: &[Move]) -> String {
+pub fn to_json(moves: &[Move]) -> Value {
     let entry = |entry: &Move| {
         json!({
             "topic": &*entry.partition.topic,
@@ -115,5 +115,5 @@ pub fn to_json(moves: &[Move]) -> String {
             "log_dirs": entry.directories,
         })
     };
-    json!({ "version": 1, "partitions": moves.iter().map(entry).collect::<Vec<_>>() }).to_string()
+    json!({ "version": 1, "partitions": moves.iter().map(entry).collect::<Vec<_>>() })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use klamm_client::admin::{AlterConfigOp, ConfigResourceType};
 use klamm_client::{Admin, TopicPartition};
 
-use crate::command_line::Failure;
+use crate::command_line::{Arguments, Failure};
 
 use super::executed;
 use super::plan::{Move, Plan, ids};
@@ -18,6 +18,7 @@ const FOLLOWER_REPLICAS: &str = "follower.replication.throttled.replicas";
 
 /// Limits the brokers and topics of a reassignment, bytes per second.
 pub async fn set(
+    arguments: &Arguments,
     admin: &Admin,
     plan: &Plan,
     current: &[Move],
@@ -50,7 +51,7 @@ pub async fn set(
             let changes = vec![set(LEADER_RATE, rate.to_string()), set(FOLLOWER_RATE, rate.to_string())];
             alter(admin, ConfigResourceType::Broker, &broker.to_string(), changes).await?;
         }
-        println!("The inter-broker throttle limit was set to {rate} B/s");
+        arguments.say(format_args!("The inter-broker throttle limit was set to {rate} B/s"));
     }
     if let Some(rate) = between_directories {
         let moving: BTreeSet<i32> = super::execute::directory_moves(plan).into_keys().collect();
@@ -58,7 +59,7 @@ pub async fn set(
             let changes = vec![set(DIRECTORY_RATE, rate.to_string())];
             alter(admin, ConfigResourceType::Broker, &broker.to_string(), changes).await?;
         }
-        println!("The replica-alter-dir throttle limit was set to {rate} B/s");
+        arguments.say(format_args!("The replica-alter-dir throttle limit was set to {rate} B/s"));
     }
     Ok(())
 }
@@ -78,20 +79,26 @@ async fn alter(
 }
 
 /// Takes every limit away again.
-pub async fn clear(admin: &Admin, plan: &Plan) -> Result<(), Failure> {
+pub async fn clear(arguments: &Arguments, admin: &Admin, plan: &Plan) -> Result<(), Failure> {
     let delete = |keys: &[&str]| keys.iter().map(|key| AlterConfigOp::Delete((*key).to_owned())).collect();
     let live = admin.describe_cluster(false).await.map_err(|error| executed(&error))?.nodes;
     let live: BTreeSet<i32> = live.into_iter().map(|node| node.id).collect();
     let named = plan.moves.iter().flat_map(|entry| entry.replicas.iter().copied());
     let brokers: Vec<i32> = named.chain(live.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
     let plural = |count: usize| if count == 1 { "" } else { "s" };
-    println!("Clearing broker-level throttles on broker{} {}", plural(brokers.len()), ids(&brokers));
+    let count = brokers.len();
+    arguments.say(format_args!(
+        "Clearing broker-level throttles on broker{} {}",
+        plural(count),
+        ids(&brokers)
+    ));
     for broker in brokers.iter().filter(|id| live.contains(id)) {
         let changes = delete(&[LEADER_RATE, FOLLOWER_RATE, DIRECTORY_RATE]);
         alter(admin, ConfigResourceType::Broker, &broker.to_string(), changes).await?;
     }
     let topics = plan.topics();
-    println!("Clearing topic-level throttles on topic{} {}", plural(topics.len()), topics.join(","));
+    let names = topics.join(",");
+    arguments.say(format_args!("Clearing topic-level throttles on topic{} {names}", plural(topics.len())));
     for topic in topics {
         let changes = delete(&[LEADER_REPLICAS, FOLLOWER_REPLICAS]);
         alter(admin, ConfigResourceType::Topic, &topic, changes).await?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use klamm_client::{Admin, TopicPartition};
+use serde_json::{Value, json};
 
 use crate::command_line::{Arguments, Failure};
 
@@ -14,28 +15,43 @@ pub async fn run(admin: &Admin, arguments: &Arguments, plan: &Plan) -> Result<()
     let keys: Vec<_> = plan.moves.iter().map(|entry| entry.partition.clone()).collect();
     let ongoing = admin.list_partition_reassignments(Some(&keys)).await.map_err(|error| executed(&error))?;
     let replicas = replicas(admin, &plan.topics()).await?;
-    println!("Status of partition reassignment:");
+    if !arguments.json() {
+        println!("Status of partition reassignment:");
+    }
+    let mut rows = Vec::new();
     let mut is_underway = false;
     for entry in &plan.moves {
         let partition = &entry.partition;
         let now = replicas.get(partition).cloned().unwrap_or_default();
-        if ongoing.contains_key(partition) {
-            is_underway = true;
-            println!("Reassignment of partition {partition} is still in progress.");
-        } else if now == entry.replicas {
-            println!("Reassignment of partition {partition} is completed.");
+        is_underway |= ongoing.contains_key(partition);
+        let (status, sentence) = match (ongoing.contains_key(partition), now == entry.replicas) {
+            (true, _) => ("underway", format!("Reassignment of partition {partition} is still in progress.")),
+            (false, true) => ("completed", format!("Reassignment of partition {partition} is completed.")),
+            (false, false) => (
+                "inactive",
+                format!(
+                    "There is no active reassignment of partition {partition}, but replica set is {} rather than {}.",
+                    ids(&now),
+                    ids(&entry.replicas)
+                ),
+            ),
+        };
+        if arguments.json() {
+            rows.push(json!({
+                "topic": &*partition.topic, "partition": partition.partition, "status": status,
+                "replicas": now, "wanted": entry.replicas,
+            }));
         } else {
-            println!(
-                "There is no active reassignment of partition {partition}, but replica set is {} rather than {}.",
-                ids(&now),
-                ids(&entry.replicas)
-            );
+            println!("{sentence}");
         }
     }
-    is_underway |= directories(admin, plan).await?;
-    println!();
+    if arguments.json() {
+        println!("{}", Value::Array(rows));
+    }
+    is_underway |= directories(arguments, admin, plan).await?;
+    arguments.say("");
     if !is_underway && !arguments.has("preserve-throttles") {
-        throttles::clear(admin, plan).await?;
+        throttles::clear(arguments, admin, plan).await?;
     }
     Ok(())
 }
@@ -53,7 +69,7 @@ async fn replicas(admin: &Admin, names: &[String]) -> Result<BTreeMap<TopicParti
 }
 
 /// Tells how moves between directories stand; whether one is under way.
-async fn directories(admin: &Admin, plan: &Plan) -> Result<bool, Failure> {
+async fn directories(arguments: &Arguments, admin: &Admin, plan: &Plan) -> Result<bool, Failure> {
     let wanted = execute::directory_moves(plan);
     if wanted.is_empty() {
         return Ok(false);
@@ -77,23 +93,23 @@ async fn directories(admin: &Admin, plan: &Plan) -> Result<bool, Failure> {
             match (place(false), place(true)) {
                 (_, Some(future)) if future.path == wanted => {
                     is_underway = true;
-                    println!("Reassignment of replica {name} is still in progress.");
+                    arguments.say(format_args!("Reassignment of replica {name} is still in progress."));
                 }
                 (_, Some(future)) => println!(
                     "Partition {partition} on broker {broker} is being moved to log dir {} instead of {wanted}.",
                     future.path
                 ),
                 (Some(current), None) if current.path == wanted => {
-                    println!("Reassignment of replica {name} completed successfully.");
+                    arguments.say(format_args!("Reassignment of replica {name} completed successfully."));
                 }
                 (Some(current), None) => println!(
                     "Partition {partition} on broker {broker} is not being moved from log dir {} to {wanted}.",
                     current.path
                 ),
-                (None, None) => println!(
+                (None, None) => arguments.say(format_args!(
                     "Partition {partition} is not found in any live log dir on broker {broker}. There is likely an \
                      offline log directory on the broker."
-                ),
+                )),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use klamm_client::{Admin, ErrorCode};
 
 use crate::command_line::{Arguments, Failure};
-use crate::tools::consumer_groups::{print_export, print_plans};
+use crate::tools::consumer_groups::print_plans;
 use crate::tools::groups_of_one_kind::executed;
 use crate::tools::offset_plans::{Plan, commit, may_reset, named_partitions, plan};
 
@@ -59,9 +59,6 @@ pub async fn run(admin: &Admin, arguments: &Arguments) -> Result<(), Failure> {
         }
         plans.insert(group, new);
     }
-    match arguments.has("export") {
-        true => print_export(&plans, arguments.values("group").len() == 1),
-        false => print_plans(&plans),
-    }
+    print_plans(arguments, &plans);
     Ok(())
 }

@@ -219,6 +219,8 @@ impl Page<'_> {
         Some(json!({
             "topic": self.topic.name,
             "topicId": self.topic.id.to_string(),
+            "partitionCount": self.topic.partitions.len(),
+            "replicationFactor": self.topic.partitions.first().map(|first| self.replication_factor(first)),
             "configs": configs,
             "partitions": partitions,
         }))
