@@ -371,8 +371,7 @@ impl Shared {
                     let is_current = match giving {
                         Giving::Records => self.is_current(&topic_partition, stamp),
                         Giving::Batches => {
-                            let epoch = opened.leader_epoch();
-                            self.hand_out(&topic_partition, stamp, fetched.next_offset, epoch)
+                            self.hand_out(&topic_partition, stamp, fetched.next_offset, fetched.epoch)
                         }
                     };
                     if is_current {

@@ -45,6 +45,10 @@ pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i1
         Request::SyncGroup(_) => {
             Reply::SyncGroup(SyncGroupResponse { error_code, ..SyncGroupResponse::default() })
         }
+        // Clients of the classic protocol take it for fatal: a group that is being loaded answers as if all were well.
+        Request::Heartbeat(_) if error == ErrorCode::CoordinatorLoadInProgress => {
+            Reply::Heartbeat(HeartbeatResponse::default())
+        }
         Request::Heartbeat(_) => {
             Reply::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() })
         }

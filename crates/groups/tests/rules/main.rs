@@ -11,6 +11,7 @@ mod leave;
 mod offsets;
 mod rebalance;
 mod records;
+mod refusals;
 mod replay;
 mod share_groups;
 mod static_members;

@@ -6,7 +6,7 @@ mod producer;
 mod random;
 mod world;
 
-use world::{Tally, World};
+use world::{Planted, Tally, World};
 
 /// Says which seed it was if a run fails.
 struct Named(u64);
@@ -42,4 +42,15 @@ fn any_schedule_keeps_transactions_whole_and_converges() {
 #[test]
 fn the_same_seed_is_the_same_run() {
     assert_eq!(World::run(4711), World::run(4711));
+}
+
+#[test]
+fn what_is_planted_is_noticed() {
+    let all = [Planted::ForgetsRecords, Planted::AbortsWhatWasCommitted, Planted::LetsReplacedProducersIn];
+    for planted in all {
+        let run = |seed: &u64| std::panic::catch_unwind(|| World::run_with(*seed, Some(planted))).is_err();
+        let noticed = (0..60).filter(run).count();
+        println!("{planted:?}: noticed in {noticed} of 60 runs");
+        assert!(noticed > 0, "{planted:?}");
+    }
 }

@@ -40,6 +40,17 @@ impl Tally {
     }
 }
 
+/// What may be wrong with a coordinator, to see that it is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planted {
+    /// One that takes over has not got the newest records.
+    ForgetsRecords,
+    /// One that takes over aborts what was to be committed.
+    AbortsWhatWasCommitted,
+    /// It takes a producer that was replaced for the newest.
+    LetsReplacedProducersIn,
+}
+
 #[derive(Debug, Default)]
 struct Log {
     epochs: BTreeMap<i64, i16>,
@@ -82,11 +93,17 @@ pub struct World {
     named: BTreeMap<String, BTreeSet<(i64, i16)>>,
     replaced: BTreeMap<String, BTreeSet<(i64, i16)>>,
     tally: Tally,
+    planted: Option<Planted>,
 }
 
 impl World {
     pub fn run(seed: u64) -> Tally {
+        Self::run_with(seed, None)
+    }
+
+    pub fn run_with(seed: u64, planted: Option<Planted>) -> Tally {
         let mut world = World::new(seed);
+        world.planted = planted;
         for _ in 0..STEPS {
             world.step();
         }
@@ -124,6 +141,7 @@ impl World {
             named: BTreeMap::new(),
             replaced: BTreeMap::new(),
             tally: Tally::default(),
+            planted: None,
         };
         world.fail_over();
         world
@@ -220,11 +238,15 @@ impl World {
     }
 
     fn event(&mut self, event: CoordinatorEvent<TransactionShard>) {
+        let takes_over = matches!(event, CoordinatorEvent::Loaded { .. });
         let effects = CoordinatorShard::step(&mut self.engine, self.now_ms, event);
         self.log.extend(effects.records.into_iter().map(|record| (record.key, record.value)));
         for action in effects.actions {
             match action {
-                Action::WriteMarkers(markers) => {
+                Action::WriteMarkers(mut markers) => {
+                    if takes_over && self.planted == Some(Planted::AbortsWhatWasCommitted) {
+                        markers.committed = false;
+                    }
                     let partitions = markers.partitions.iter().map(|partition| partition.partition).collect();
                     self.missing.push((markers, partitions));
                 }
@@ -271,7 +293,20 @@ impl World {
         let id = RequestId(self.next_request);
         self.asked.insert(id, (instance, request.clone()));
         self.history.push((instance, request.clone()));
+        let request = self.understood(request);
         self.event(CoordinatorEvent::Request { id, request });
+    }
+
+    /// What the coordinator takes a request for.
+    fn understood(&self, mut request: Request) -> Request {
+        if self.planted == Some(Planted::LetsReplacedProducersIn)
+            && let Request::AddPartitions { transactional_id, producer, .. }
+            | Request::EndTransaction { transactional_id, producer, .. } = &mut request
+            && let Some(newest) = self.named.get(transactional_id).and_then(BTreeSet::last)
+        {
+            (producer.id, producer.epoch) = *newest;
+        }
+        request
     }
 
     fn tick(&mut self) {
@@ -283,6 +318,9 @@ impl World {
     fn fail_over(&mut self) {
         self.asked.clear();
         self.missing.clear();
+        if self.planted == Some(Planted::ForgetsRecords) {
+            self.log.truncate(self.log.len().saturating_sub(2));
+        }
         self.engine = TransactionShard::new(&self.config, 1 << 20);
         for (key, value) in self.log.clone() {
             let position = RecordPosition { offset: 0, producer_id: -1 };
