@@ -5,6 +5,7 @@ mod api_versions;
 mod bytes_on_the_wire;
 mod client_quotas;
 mod configs;
+mod consumer_groups;
 mod coordinators;
 mod fetch;
 mod group_admin;
@@ -19,6 +20,7 @@ pub mod produce;
 mod quorum;
 mod replica_log_dirs;
 mod scram;
+mod share_groups;
 mod share_records;
 mod share_state;
 mod static_members;
@@ -54,6 +56,7 @@ families! {
     bytes_on_the_wire
     client_quotas
     configs
+    consumer_groups
     coordinators
     fetch
     group_admin
@@ -67,6 +70,7 @@ families! {
     produce
     quorum
     scram
+    share_groups
     share_records
     share_state
     static_members

@@ -7,6 +7,9 @@ use protocol::messages::{ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse
 use crate::context::RequestContext;
 use crate::share_groups::ask_share;
 
+/// Members choose their ids; a UUID in words is as long as one may be.
+const MEMBER_ID_LENGTH_MAX: usize = 36;
+
 /// Passes the request to the shard of its group.
 pub async fn handle(
     context: &RequestContext,
@@ -19,6 +22,12 @@ pub async fn handle(
     };
     if !context.broker.supports_share_groups() {
         return refused(ErrorCode::UnsupportedVersion);
+    }
+    if request.member_id.is_empty() || request.member_id.chars().count() > MEMBER_ID_LENGTH_MAX {
+        return ShareGroupHeartbeatResponse {
+            error_code: ErrorCode::InvalidRequest.as_i16(),
+            ..Default::default()
+        };
     }
     let group_id = request.group_id.clone();
     match ask_share(context, &group_id, ShareRequest::Heartbeat(request)).await {

@@ -46,7 +46,7 @@ impl ConsumerGroup {
         let is_new = request.member_id.is_empty();
         let member_id =
             if is_new { new_member_id(context.member_id_entropy) } else { request.member_id.clone() };
-        let refused = |error: ErrorCode| (join_response(&request.member_id, error), None);
+        let refused = |error: ErrorCode| (join_response("", error), None);
         if let Err(error) = self.check_join(step, &member_id, request) {
             return refused(error);
         }
