@@ -4,6 +4,7 @@ use protocol::ErrorCode;
 use protocol::messages::consumer_group_describe_response::DescribedGroup as DescribedConsumerGroup;
 use protocol::messages::delete_groups_response::DeletableGroupResult;
 use protocol::messages::describe_groups_response::DescribedGroup;
+use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
@@ -68,27 +69,7 @@ pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i1
         Request::TxnOffsetCommit(request) => {
             Reply::TxnOffsetCommit(commit_transactional_refusal(&request, error))
         }
-        Request::OffsetFetch { group, .. } => {
-            let topics =
-                group.topics.unwrap_or_default().into_iter().map(|topic| OffsetFetchResponseTopics {
-                    name: topic.name,
-                    topic_id: topic.topic_id,
-                    partitions: topic
-                        .partition_indexes
-                        .into_iter()
-                        .map(|partition| no_offset(partition, error))
-                        .collect(),
-                    ..OffsetFetchResponseTopics::default()
-                });
-            let topics = topics.collect();
-            let group_id = group.group_id;
-            Reply::OffsetFetch(OffsetFetchResponseGroup {
-                group_id,
-                topics,
-                error_code,
-                ..OffsetFetchResponseGroup::default()
-            })
-        }
+        Request::OffsetFetch { group, .. } => Reply::OffsetFetch(fetch_refusal(group, error)),
         Request::OffsetDelete(_) => {
             Reply::OffsetDelete(OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() })
         }
@@ -104,6 +85,26 @@ pub(crate) fn refuse_request(request: Request, error: ErrorCode, api_version: i1
         Request::DeleteGroups(group_ids) => Reply::DeleteGroups(
             group_ids.into_iter().map(|group_id| delete_result(group_id, error)).collect(),
         ),
+    }
+}
+
+/// Every partition that was asked for, refused.
+fn fetch_refusal(group: OffsetFetchRequestGroup, error: ErrorCode) -> OffsetFetchResponseGroup {
+    let topics = group.topics.unwrap_or_default().into_iter().map(|topic| OffsetFetchResponseTopics {
+        name: topic.name,
+        topic_id: topic.topic_id,
+        partitions: topic
+            .partition_indexes
+            .into_iter()
+            .map(|partition| no_offset(partition, error))
+            .collect(),
+        ..OffsetFetchResponseTopics::default()
+    });
+    OffsetFetchResponseGroup {
+        topics: topics.collect(),
+        group_id: group.group_id,
+        error_code: error.as_i16(),
+        ..OffsetFetchResponseGroup::default()
     }
 }
 
