@@ -1,6 +1,7 @@
 // Does with kafka-clients what a line on standard input says, and answers with a line. Arguments: bootstrap servers.
 
 import java.io.BufferedReader;
+import java.io.FileReader;
 import java.io.InputStreamReader;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -37,6 +38,7 @@ public class Peer {
     private static String answer(String[] words) throws Exception {
         switch (words[0]) {
             case "produce": return produce(words[1], Map.of("compression.type", words[2]), "v", Integer.parseInt(words[3]));
+            case "produce-by-file": return produceByFile(words[1], words[2], Integer.parseInt(words[3]));
             case "keys": return produce(words[1], Map.of(), "key-", Integer.parseInt(words[2]));
             case "transact": return transact(words[1], words[2]);
             case "values": return values(words[1]);
@@ -58,6 +60,19 @@ public class Peer {
         try (KafkaProducer<String, String> producer = producer(settings)) {
             for (int index = 0; index < count; index++) {
                 producer.send(new ProducerRecord<>(topic, prefix + index, prefix + index));
+            }
+        }
+        return "ok";
+    }
+
+    private static String produceByFile(String file, String topic, int count) throws Exception {
+        Properties properties = new Properties();
+        try (FileReader reader = new FileReader(file)) {
+            properties.load(reader);
+        }
+        try (KafkaProducer<String, String> producer = new KafkaProducer<>(properties)) {
+            for (int index = 0; index < count; index++) {
+                producer.send(new ProducerRecord<>(topic, "v" + index, "v" + index));
             }
         }
         return "ok";

@@ -16,6 +16,7 @@ use testkit::server_process::{Product, ServerProcess};
 /// One test's server, client and runtime.
 struct Table {
     client: Client,
+    bootstrap: String,
     runtime: tokio::runtime::Runtime,
     // Held for its end.
     _server: ServerProcess,
@@ -40,10 +41,13 @@ fn with_peer(steps: &[&str], start: fn(&str) -> Result<Peer>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut peer = start(&server.bootstrap())?;
     let client = runtime.block_on(Client::connect(ClientConfig::new(server.bootstrap())))?;
-    let table = Table { client, runtime, _server: server };
+    let table = Table { client, bootstrap: server.bootstrap(), runtime, _server: server };
     records::codecs(&table, &mut peer)?;
     records::keys(&table, &mut peer)?;
     records::transactions(&table, &mut peer)?;
+    if peer.name == "java" {
+        records::settings(&table, &mut peer)?;
+    }
     groups::mixed(&table, &mut peer)
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use klamm_client::records::Codec;
 use klamm_client::{
-    Consumer, ConsumerConfig, ConsumerRecord, IsolationLevel, OffsetReset, Producer, ProducerConfig,
-    ProducerRecord, TopicPartition, partition_for_key,
+    Client, Consumer, ConsumerConfig, ConsumerRecord, IsolationLevel, OffsetReset, Producer, ProducerConfig,
+    ProducerRecord, TopicPartition, partition_for_key, read_properties,
 };
 
 use crate::Table;
@@ -122,5 +122,50 @@ pub fn transactions(table: &Table, peer: &mut Peer) -> Result<()> {
     let found = values(read(table, "their-transactions", 2, committed.len())?);
     ensure!(found == committed, "of {} we read {found:?}", peer.name);
     println!("{}: transactions in both directions", peer.name);
+    Ok(())
+}
+
+/// One file of settings, with names, forms and values as a Java programmer writes them.
+const SETTINGS: &str = "# Written for Java.
+bootstrap.servers = BOOTSTRAP
+key.serializer=org.apache.kafka.common.serialization.StringSerializer
+value.serializer=org.apache.kafka.common.serialization.StringSerializer
+acks: all
+linger.ms=20
+batch.size 20000
+compression.type=lz4
+enable.idempotence=true
+max.in.flight.requests.per.connection=\\
+  3
+delivery.timeout.ms=60000
+partitioner.ignore.keys=false
+";
+
+pub fn settings(table: &Table, peer: &mut Peer) -> Result<()> {
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), SETTINGS.replace("BOOTSTRAP", &table.bootstrap))?;
+    let (client, config) = ProducerConfig::from_properties(&read_properties(file.path())?)?;
+    let told = format!("{config:?}");
+    ensure!(told.contains("max_in_flight: 3") && told.contains("linger_ms: 20"), "{told}");
+    table.topic("by-file", 3)?;
+    peer.tell(&format!("produce-by-file {} by-file {COUNT}", file.path().display()))?;
+    table.runtime.block_on(async {
+        let producer = Producer::new(&Client::connect(client).await?, config)?;
+        for index in 0..COUNT {
+            let record = ProducerRecord::to("by-file").key(format!("v{index}")).value(format!("v{index}"));
+            let _delivery = producer.enqueue(record).await?;
+        }
+        producer.close(Duration::from_secs(10)).await;
+        Ok::<_, anyhow::Error>(())
+    })?;
+    let records = read(table, "by-file", 3, 2 * COUNT)?;
+    for record in &records {
+        let key = record.key.as_deref().context("it has one")?;
+        ensure!(partition_for_key(key, 3) == record.topic_partition.partition, "{record:?}");
+    }
+    let mut twice = [expected("v", COUNT), expected("v", COUNT)].concat();
+    twice.sort();
+    ensure!(values(records) == twice);
+    println!("{}: one file of settings for both", peer.name);
     Ok(())
 }

@@ -8,6 +8,7 @@ mod examples;
 mod faults;
 mod groups;
 mod producer;
+mod promises;
 mod proxy;
 mod scenario;
 mod share;
@@ -22,6 +23,7 @@ const SCENARIOS: &[&[Scenario]] = &[
     admin_groups::SCENARIOS,
     producer::SCENARIOS,
     consumer::SCENARIOS,
+    promises::SCENARIOS,
     groups::SCENARIOS,
     share::SCENARIOS,
     faults::SCENARIOS,
@@ -46,7 +48,7 @@ fn every_scenario_passes(product: Product) -> Result<()> {
     for scenario in SCENARIOS.iter().copied().flatten().filter(|scenario| scenario.name.contains(&only)) {
         match served.run(scenario) {
             Outcome::Passed => passed += 1,
-            Outcome::NotServed(api) => println!("not served yet: {} needs {api}", scenario.name),
+            Outcome::NotServed(api) => failed.push(format!("{}: {api} is not served", scenario.name)),
             Outcome::Failed(reason) => failed.push(format!("{}: {reason:#}", scenario.name)),
         }
     }

@@ -155,3 +155,31 @@ fn a_consumer_closes_in_time_when_no_broker_answers() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn a_leader_that_is_named_in_a_refusal_is_asked_without_new_metadata() -> Result<()> {
+    let (mut hinted, mut unhinted) = (0, 0);
+    for seed in 0..20 {
+        virtual_time()?.block_on(async {
+            let cluster = Cluster::new(seed, 3);
+            cluster.state.lock().create_topic(PLAIN, 1);
+            let producer = Producer::new(&client(&cluster, seed)?, ProducerConfig::new())?;
+            producer.send(record(1)).await?;
+            let asked = {
+                let mut state = cluster.state.lock();
+                let log = state.log(PLAIN, 0).context("it exists")?;
+                (log.leader, log.leader_epoch) = (1, log.leader_epoch + 1);
+                state.asked[&ApiKey::Metadata]
+            };
+            producer.send(record(1)).await?;
+            // The simulated broker names the leader in half of its refusals.
+            match cluster.state.lock().asked[&ApiKey::Metadata] == asked {
+                true => hinted += 1,
+                false => unhinted += 1,
+            }
+            Ok::<_, anyhow::Error>(())
+        })?;
+    }
+    ensure!(hinted >= 5 && unhinted >= 5, "{hinted} with a hint, {unhinted} without");
+    Ok(())
+}

@@ -360,7 +360,7 @@ fn a_refused_record_leaves_the_others_alone() {
 #[test]
 fn few_batches_overtake_one_without_an_answer() {
     let mut simulation = Simulation::new(0, DELIVERY_TIMEOUT_MS, ErrorCode::NotEnoughReplicas);
-    let mut next = |simulation: &mut Simulation, value| {
+    let next = |simulation: &mut Simulation, value| {
         let _delivery = simulation.enqueue(value);
         simulation.now_ms += 5;
         let due = simulation.outbox.due(simulation.now_ms, &Capacity(5));
