@@ -23,11 +23,11 @@ pub fn compaction(turn: &mut Turn<'_>) -> Result<()> {
     let size = turn.size_mib("keyed")?;
     let cpu_before = turn.server.cpu_seconds()?;
     turn.set("keyed", "min.cleanable.dirty.ratio", SOON)?;
-    await_shrunk(turn, "keyed", size / 2.0)?;
+    await_shrunk(turn, "keyed", size * 0.75)?;
     let cpu = turn.server.cpu_seconds()? - cpu_before;
     (turn.record)("compaction", "CPU s/GB", cpu / (size * 1.048_576 / 1_000.0));
     turn.disturb("compaction", |turn| turn.set("keyed-again", "min.cleanable.dirty.ratio", SOON))?;
-    await_shrunk(turn, "keyed-again", size / 2.0)
+    await_shrunk(turn, "keyed-again", size * 0.75)
 }
 
 /// Rows: a producer's p99 while segments of 1 MiB are deleted.
