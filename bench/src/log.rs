@@ -25,6 +25,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("log.retention.check.interval.ms", "500"),
     ("log.initial.task.delay.ms", "500"),
     ("log.segment.delete.delay.ms", "1000"),
+    // The generator's records are years old.
+    ("log.retention.ms", "-1"),
 ];
 /// Partitions that are written to at a time.
 const BUSY: [i32; 4] = [1, 10, 100, 1_000];
