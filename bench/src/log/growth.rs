@@ -11,6 +11,7 @@ use crate::connection::{fetch_frame, fetched};
 const TIMES: [i32; 3] = [1, 10, 100];
 /// Partitions and MiB that are multiplied.
 const PARTITIONS: i32 = 100;
+/// Less than a batch: each fetch gets one.
 const FETCH_BYTES: i32 = 4_096;
 
 /// Rows: CPU per request at each size, and the quotients.
@@ -57,7 +58,7 @@ impl Costs {
         let requests = fetch(turn, seconds)?;
         let fetch = (turn.server.threads_cpu_seconds()? - cpu) * 1e6 / requests;
         (turn.record)(&format!("produce of one record {size}"), "CPU µs", produce);
-        (turn.record)(&format!("fetch of 4 KiB anywhere {size}"), "CPU µs", fetch);
+        (turn.record)(&format!("fetch of a batch anywhere {size}"), "CPU µs", fetch);
         self.produce.push(produce);
         self.fetch.push(fetch);
         Ok(())
