@@ -111,7 +111,7 @@ fn take(turn: &mut Turn<'_>) -> Result<()> {
     if options.only.as_ref().is_some_and(|only| only == "restart") {
         return Ok(());
     }
-    turn.connect()?.create_topic("warm", 1, &[])?;
+    turn.create("warm", 1, &[])?;
     turn.open_loop("warm", -1, BUSY_RATE * 1_000, 1, options.warm_up)?;
     if options.wants("busy") {
         busy(turn)?;
@@ -136,7 +136,7 @@ fn busy(turn: &mut Turn<'_>) -> Result<()> {
     let mut first = None;
     for partitions in BUSY {
         let topic = format!("busy-{partitions}");
-        turn.connect()?.create_topic(&topic, partitions, &[])?;
+        turn.create(&topic, partitions, &[])?;
         // Each partition has its files before anything is measured.
         turn.open_loop(&topic, -1, BUSY_RATE * 1_000, partitions, 1.0 + f64::from(partitions) / 500.0)?;
         let outcome = turn.open_loop(&topic, -1, BUSY_RATE * 1_000, partitions, turn.options.seconds)?;
@@ -187,7 +187,7 @@ impl Turn<'_> {
 
     /// Rows: p99 of a producer with acks=1 before and while something is done, which `begin` sets going.
     pub fn disturb(&mut self, what: &str, begin: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
-        self.connect()?.create_topic("watched", 1, &[])?;
+        self.create("watched", 1, &[])?;
         let seconds = self.options.seconds;
         self.open_loop("watched", 1, WATCHED_RATE, 1, 1.0)?;
         let before = self.open_loop("watched", 1, WATCHED_RATE, 1, seconds)?;

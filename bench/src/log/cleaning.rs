@@ -17,7 +17,7 @@ pub fn compaction(turn: &mut Turn<'_>) -> Result<()> {
         [("cleanup.policy", "compact"), ("segment.bytes", "16777216"), ("min.cleanable.dirty.ratio", NEVER)];
     let mib = turn.options.mib / 2;
     for topic in ["keyed", "keyed-again"] {
-        turn.connect()?.create_topic(topic, 1, &compacted)?;
+        turn.create(topic, 1, &compacted)?;
         turn.fill_keyed(topic, mib)?;
     }
     let size = turn.size_mib("keyed")?;
@@ -32,7 +32,7 @@ pub fn compaction(turn: &mut Turn<'_>) -> Result<()> {
 
 /// Rows: a producer's p99 while segments of 1 MiB are deleted.
 pub fn retention(turn: &mut Turn<'_>) -> Result<()> {
-    turn.connect()?.create_topic("old", 1, &[("segment.bytes", "1048576")])?;
+    turn.create("old", 1, &[("segment.bytes", "1048576")])?;
     turn.fill("old", 1, turn.options.mib)?;
     turn.disturb("retention", |turn| turn.set("old", "retention.bytes", "1048576"))?;
     await_shrunk(turn, "old", 10.0)

@@ -13,7 +13,7 @@ const READ_BYTES: usize = 1 << 20;
 
 /// Rows: the producer's p99, and what the consumer gets.
 pub fn measure(turn: &mut Turn<'_>) -> Result<()> {
-    turn.connect()?.create_topic("cold", 1, &[])?;
+    turn.create("cold", 1, &[])?;
     turn.fill("cold", 1, turn.options.mib)?;
     for path in turn.segments("cold")? {
         forget(&path)?;

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use protocol::messages::IncrementalAlterConfigsRequest;
@@ -14,6 +16,7 @@ use crate::connection::{Connection, batch, check_produced, keyed_batch, produce_
 pub const MIB: usize = 1024 * 1024;
 const BATCH_BYTES: usize = 512 * 1024;
 const RECORD_BYTES: usize = 1_000;
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Produces under way.
 const DEPTH: usize = 4;
 /// Keys of a compacted topic.
@@ -22,6 +25,25 @@ const TOPIC: i8 = 2;
 const SET: i8 = 0;
 
 impl Turn<'_> {
+    /// Creates a topic and waits until each partition takes records: Apache Kafka names leaders that do not lead yet.
+    pub fn create(&self, topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {
+        let mut connection = self.connect()?;
+        connection.create_topic(topic, partitions, configs)?;
+        let deadline = Instant::now() + PATIENCE;
+        for partition in 0..partitions {
+            let mut frame = produce_frame_of(topic, partition, 1, keyed_batch(1, 100, || 0))?;
+            loop {
+                connection.send(&mut frame, 1)?;
+                match check_produced(connection.receive()?) {
+                    Ok(()) => break,
+                    Err(error) if Instant::now() > deadline => return Err(error),
+                    Err(_) => thread::sleep(Duration::from_millis(5)),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Writes so many MiB into the partitions of `topic` in turn.
     pub fn fill(&self, topic: &str, partitions: i32, mib: usize) -> Result<()> {
         let bytes = BATCH_BYTES.min((mib * MIB / usize::try_from(partitions)?).max(RECORD_BYTES));

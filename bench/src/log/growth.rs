@@ -16,7 +16,7 @@ const FETCH_BYTES: i32 = 4_096;
 
 /// Rows: CPU per request at each size, and the quotients.
 pub fn measure(turn: &mut Turn<'_>) -> Result<()> {
-    turn.connect()?.create_topic("grown", 1, &[("segment.bytes", "16777216")])?;
+    turn.create("grown", 1, &[("segment.bytes", "16777216")])?;
     let mib = (turn.options.mib / 100).max(1);
     let mut stored = 0;
     let mut costs = Costs::default();

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Rows: both restarts.
 pub fn measure(turn: &mut Turn<'_>) -> Result<()> {
     let (mib, partitions) = (turn.options.mib, turn.options.partitions);
-    turn.connect()?.create_topic("stored", partitions, &[])?;
+    turn.create("stored", partitions, &[])?;
     turn.fill("stored", partitions, mib)?;
     let what = format!("{mib} MiB in {partitions} partitions");
     let stopping = Instant::now();
