@@ -120,7 +120,7 @@ impl ReplicaMover {
                 match self.step(&topic, partition) {
                     Step::Copied(bytes) => {
                         is_waiting = false;
-                        tokio::time::sleep(self.pause_after(bytes)).await;
+                        self.pause_after(bytes).await;
                     }
                     Step::Finished => is_waiting = false,
                     Step::Waiting => {}
@@ -132,7 +132,17 @@ impl ReplicaMover {
         }
     }
 
-    fn pause_after(&self, bytes: usize) -> Duration {
+    /// Rests as long as the rate in force asks for; one that is raised meanwhile ends the rest.
+    async fn pause_after(&self, bytes: usize) {
+        let copied = tokio::time::Instant::now();
+        while let Some(rest) = self.rest_after(bytes).checked_sub(copied.elapsed())
+            && !rest.is_zero()
+        {
+            tokio::time::sleep(rest.min(RETRY)).await;
+        }
+    }
+
+    fn rest_after(&self, bytes: usize) -> Duration {
         let rate = self.config.current().quotas.replica_alter_log_dirs_io_max_bytes_per_second;
         match u32::try_from(rate) {
             Ok(rate) if rate > 0 => Duration::from_secs_f64(bytes as f64 / f64::from(rate)),
