@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use network::{Close, ConnectionInfo, Outcome};
-use protocol::Encoded;
 use protocol::messages::RequestHeader;
 use protocol::wire::{Message, Request};
+use protocol::{Encoded, Part};
 
 use crate::broker::Broker;
 
@@ -81,6 +82,15 @@ impl RequestContext {
         protocol::encode_response(R::API_KEY, version, self.correlation_id, response).map_err(|error| {
             Close::new(format!("{} cannot be encoded at version {version}: {error}", R::Response::NAME))
         })
+    }
+
+    /// The frame of an answer that was encoded at this version before, as the answer to this request.
+    pub fn again(&self, frame: &Bytes) -> Encoded {
+        let (length, id) = (0..4, 4..8);
+        let mut head = BytesMut::with_capacity(8);
+        head.extend_from_slice(&frame[length]);
+        head.extend_from_slice(&self.correlation_id.to_be_bytes());
+        Encoded { parts: vec![Part::Bytes(head.freeze()), Part::Bytes(frame.slice(id.end..))] }
     }
 
     /// The brokers that are alive, as clients of this connection's listener reach them.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use network::{Close, ConnectionHandler, ConnectionHandlerFactory, ConnectionInfo, Outcome};
-use protocol::messages::{ApiVersionsRequest, ProduceRequest};
+use protocol::messages::{ApiVersionsRequest, MetadataRequest, ProduceRequest};
 use protocol::{ApiKey, RequestFrame, wire::Request};
 use tracing::debug;
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
-use crate::handlers::{self, api_versions, produce};
+use crate::handlers::{self, api_versions, metadata, produce};
 
 /// Makes a [`Connection`] for each socket that a listener accepts.
 pub struct Connections {
@@ -103,6 +103,11 @@ impl ConnectionHandler for Connection {
             },
             ApiKey::Produce => match decode::<ProduceRequest>(frame) {
                 Ok(request) => produce::handle(context, request).await,
+                Err(close) => close,
+            },
+            ApiKey::Metadata => match decode::<MetadataRequest>(frame) {
+                // Boxed so that an idle connection does not hold room for it.
+                Ok(request) => Box::pin(metadata::answer(&context, request)).await,
                 Err(close) => close,
             },
             _ => handlers::call(key, context, frame).await,

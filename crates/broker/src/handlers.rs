@@ -49,7 +49,7 @@ mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod list_transactions;
-mod metadata;
+pub(crate) mod metadata;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
@@ -139,7 +139,6 @@ served! {
     ListOffsets => list_offsets,
     ListPartitionReassignments => list_partition_reassignments,
     ListTransactions => list_transactions,
-    Metadata => metadata,
     OffsetCommit => offset_commit,
     OffsetDelete => offset_delete,
     OffsetFetch => offset_fetch,
@@ -186,5 +185,5 @@ pub fn serves(key: ApiKey, version: i16) -> bool {
 }
 
 fn is_served(key: ApiKey) -> bool {
-    matches!(key, ApiKey::Produce | ApiKey::ApiVersions) || ANSWERED.contains(&key)
+    matches!(key, ApiKey::Produce | ApiKey::ApiVersions | ApiKey::Metadata) || ANSWERED.contains(&key)
 }
