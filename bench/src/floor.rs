@@ -3,7 +3,8 @@
 //! A produce is received, its CRC-32C computed, appended to a file and answered; a fetch is answered by sendfile from a file
 //! that was filled before. Nothing is parsed beyond the frame's length and API key, nothing is checked, nothing survives.
 
-use std::collections::VecDeque;
+mod appended;
+
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,16 +20,13 @@ use protocol::messages::{FetchResponse, ProduceResponse};
 use protocol::{ApiKey, Records};
 use rustix::event::epoll;
 
+use self::appended::{Appended, Design};
 use crate::connection::{FETCH_VERSION, PRODUCE_VERSION, batch};
 
 /// Bytes that one read takes at most.
 const READ_BYTES: usize = 64 * 1024;
 /// Bytes that one read takes at most where frames are gathered.
 const GATHERED_BYTES: usize = 512 * 1024;
-/// Bytes of a file that is appended to: then it begins again, or another one does.
-const FILE_BYTES: u64 = 1 << 30;
-/// Full files that are kept, so that a long run fills no disk.
-const FILES_KEPT: usize = 8;
 /// Bytes of the file that fetches read.
 const FETCHED_BYTES: u64 = 256 << 20;
 /// Where a frame's API key stands, and its correlation id, both behind the length.
@@ -47,19 +45,19 @@ pub struct Options {
     /// How much a fetch is answered with.
     #[arg(long, default_value_t = 65_536)]
     pub fetch_bytes: usize,
-    /// Appends to ever new files, as a log has to, instead of writing over one gibibyte again and again.
+    /// How it appends.
+    #[command(flatten)]
+    pub design: Design,
+    /// Answers fetches by a copy and one send instead of sendfile.
     #[arg(long)]
-    pub appends: bool,
+    pub copies: bool,
     /// Writes and answers together what has come together.
     #[arg(long)]
     pub gathers: bool,
 }
 
 struct Floor {
-    appended: File,
-    full: VecDeque<File>,
-    appends: bool,
-    append_position: u64,
+    appended: Appended,
     gathers: bool,
     answers: Vec<u8>,
     fetched: File,
@@ -68,6 +66,7 @@ struct Floor {
     produce_answer: Vec<u8>,
     fetch_answer: Vec<u8>,
     fetch_bytes: usize,
+    copies: bool,
 }
 
 struct Peer {
@@ -118,10 +117,7 @@ impl Floor {
             fetched_bytes += batch.len() as u64;
         }
         Ok(Floor {
-            appended: tempfile::tempfile()?,
-            full: VecDeque::new(),
-            appends: options.appends,
-            append_position: 0,
+            appended: Appended::new(&options.design)?,
             gathers: options.gathers,
             answers: Vec::new(),
             fetched,
@@ -130,6 +126,7 @@ impl Floor {
             produce_answer: produce_answer(&options.topic)?,
             fetch_answer: fetch_answer(&options.topic, &batch)?,
             fetch_bytes: batch.len(),
+            copies: options.copies,
         })
     }
 
@@ -168,7 +165,7 @@ impl Floor {
     fn answer(&mut self, stream: &mut TcpStream, frames: &[u8]) -> Result<()> {
         let api_key = i16::from_be_bytes(frames[API_KEY].try_into()?);
         if api_key == ApiKey::Produce.as_i16() {
-            self.append(frames)?;
+            self.appended.append(frames)?;
             self.answers.clear();
             let mut rest = frames;
             while !rest.is_empty() {
@@ -185,30 +182,24 @@ impl Floor {
         }
         self.fetch_answer[4..8].copy_from_slice(&frames[CORRELATION_ID]);
         stream.set_nonblocking(false)?;
-        stream.write_all(&self.fetch_answer)?;
         let mut position = self.fetch_position;
         let end = position + self.fetch_bytes as u64;
+        if self.copies {
+            let head = self.fetch_answer.len();
+            self.answers.resize(head + self.fetch_bytes, 0);
+            self.answers[..head].copy_from_slice(&self.fetch_answer);
+            self.fetched.read_exact_at(&mut self.answers[head..], position)?;
+            stream.write_all(&self.answers)?;
+            position = end;
+        } else {
+            stream.write_all(&self.fetch_answer)?;
+        }
         while position < end {
             let left = usize::try_from(end - position)?;
             rustix::fs::sendfile(stream.as_fd(), self.fetched.as_fd(), Some(&mut position), left)?;
         }
         stream.set_nonblocking(true)?;
         self.fetch_position = if end >= self.fetched_bytes { 0 } else { end };
-        Ok(())
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.append_position + bytes.len() as u64 > FILE_BYTES {
-            self.append_position = 0;
-            if self.appends {
-                self.full.push_back(std::mem::replace(&mut self.appended, tempfile::tempfile()?));
-                if self.full.len() > FILES_KEPT {
-                    self.full.pop_front();
-                }
-            }
-        }
-        self.appended.write_all_at(bytes, self.append_position)?;
-        self.append_position += bytes.len() as u64;
         Ok(())
     }
 }
