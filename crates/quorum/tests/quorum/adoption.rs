@@ -6,10 +6,7 @@ use protocol::Uuid;
 use quorum::{FoundMetadata, check_ownership, read_metadata_log};
 use storage::disk::{CrashStyle, Disk, OpenMode, SimDisk, write_all_at};
 
-use crate::fixture::{Setup, topic};
-
-const STYLES: [CrashStyle; 4] =
-    [CrashStyle::DropAll, CrashStyle::KeepAll, CrashStyle::Seeded(3), CrashStyle::Seeded(7919)];
+use crate::fixture::{Setup, crash_styles, topic};
 
 fn shared(disk: &SimDisk) -> Arc<dyn Disk> {
     Arc::new(disk.clone())
@@ -72,12 +69,12 @@ fn power_cuts_leave_the_log_to_one_of_them() {
         take_over(&disk, &all).unwrap();
         let operations = disk.operations() - start;
         assert!(operations >= 6, "{operations}");
-        let mut outcomes = [0; 2];
+        let mut outcomes = [0_u64; 2];
         for cut in 0..operations {
             let (disk, _) = foreign(snapshot_bytes);
             disk.power_off_at(disk.operations() + cut);
             assert!(take_over(&disk, &all).is_err());
-            for style in STYLES {
+            for style in crash_styles(cut) {
                 let disk = disk.crash_image(style);
                 let refused = is_refused(&disk);
                 outcomes[usize::from(refused)] += 1;
@@ -92,6 +89,7 @@ fn power_cuts_leave_the_log_to_one_of_them() {
             }
         }
         assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
+        println!("{} crash images of a take-over recovered", outcomes.iter().sum::<u64>());
     }
 }
 
@@ -103,17 +101,20 @@ fn power_cuts_while_it_is_given_back_lose_nothing() {
     give_back(&disk, &["last"]).unwrap();
     let mut with_last = all.clone();
     with_last.push("last".to_owned());
+    let mut images = 0;
     for cut in 0..disk.operations() - start {
         let (disk, _) = foreign(1_000_000);
         take_over(&disk, &all).unwrap();
         disk.power_off_at(disk.operations() + cut);
         assert!(give_back(&disk, &["last"]).is_err());
-        for style in STYLES {
+        for style in crash_styles(cut) {
             let disk = disk.crash_image(style);
             let names = names(&disk);
             assert!(names == all || names == with_last, "cut {cut}, {style:?}: {names:?}");
+            images += 1;
         }
     }
+    println!("{images} crash images of a log that is given back recovered");
 }
 
 #[test]

@@ -22,11 +22,19 @@ use quorum::{
 };
 use storage::{
     LogManager, LogManagerConfig, SyncExecution,
-    disk::{Disk, SimDisk},
+    disk::{CrashStyle, Disk, SimDisk},
 };
 
 /// Long enough for a busy machine, short enough for a test that hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a power cut at one boundary may leave; `KLAMM_CRASH_SEEDS` says how many images with writes torn, kept and
+/// reordered by chance there are.
+pub fn crash_styles(boundary: u64) -> impl Iterator<Item = CrashStyle> {
+    let seeds = std::env::var("KLAMM_CRASH_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(2);
+    let seeded = (0..seeds).map(move |seed: u64| CrashStyle::Seeded(boundary * 100_000 + seed));
+    [CrashStyle::DropAll, CrashStyle::KeepAll].into_iter().chain(seeded)
+}
 
 /// What a state machine has seen.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@
 mod adoption;
 mod cluster;
 mod crashes;
+mod damage;
 mod fixture;
 mod fuzz_bodies;
 mod snapshots;

@@ -119,7 +119,8 @@ impl PartitionLog {
             StorageError::damaged(&path, format!("batch at byte {}: {error}", found.position))
         };
         if !segment.is_proven(found.position, found.end()) {
-            let checked = self.with_rules(|rules| rules.check(&batch.header, batch.header.base_offset));
+            let due = segment.end_before(&self.place, found.position)?;
+            let checked = self.with_rules(|rules| rules.check(&batch.header, due));
             checked.map_err(|reason| damaged(&reason))?;
         }
         for record in batch.records(limit.max(batch.bytes.len())).map_err(|error| damaged(&error))? {

@@ -138,15 +138,16 @@ impl PartitionLog {
     fn rebuild_after_cut(&self, state: &mut LogState, now_ms: i64) -> Result<(), StorageError> {
         let end_offset = self.log_end_offset();
         state.epochs_are_unsaved |= state.epochs.truncate_from_end(end_offset);
-        // The transaction index of the segment that was cut is written anew.
-        let reindex_from = match self.active_segment() {
-            Some(active) if active.has_transaction_index() => {
-                self.empty_transaction_index(&active)?;
-                active.base_offset
-            }
-            _ => end_offset,
-        };
-        self.rebuild_producers(state, reindex_from, reindex_from, now_ms)
+        // The transaction index of the segment that was cut is written anew. It is made durable at once: what is below
+        // the recovery point is not looked at after a crash.
+        let cut = self.active_segment().filter(|active| active.has_transaction_index());
+        let Some(cut) = cut else { return self.rebuild_producers(state, end_offset, end_offset, now_ms) };
+        self.empty_transaction_index(&cut)?;
+        self.rebuild_producers(state, cut.base_offset, cut.base_offset, now_ms)?;
+        let synced = cut.file(&self.place, LogFileKind::TransactionIndex).and_then(|file| file.sync_data());
+        synced.map_err(|source| {
+            self.write_error("sync", &cut.path(&self.place, LogFileKind::TransactionIndex), source)
+        })
     }
 
     pub(super) fn empty_transaction_index(&self, segment: &Arc<Segment>) -> Result<(), StorageError> {

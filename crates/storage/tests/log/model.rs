@@ -1,6 +1,6 @@
 //! Random operations against a model of Kafka's log in memory: whatever the order, the log is the model.
 //!
-//! `PROPTEST_CASES` says how many sequences of operations. What fails is shrunk and kept in `model/scripts.rs`.
+//! `PROPTEST_CASES` says how many sequences of operations, other ones every time. What fails is shrunk and kept in `model/scripts.rs`.
 
 mod compare;
 mod expected;
@@ -8,6 +8,7 @@ mod run;
 mod scripts;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use self::run::run;
 
@@ -119,8 +120,17 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![5 => appends, 2 => questions, 3 => rest]
 }
 
+/// The same sequences every time, unless somebody says how many there are to be.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => ProptestConfig { rng_seed: RngSeed::Fixed(1), ..config },
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
     #[test]
     fn the_log_is_the_model(
         is_compacted in any::<bool>(),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use records::batches;
 
-use super::expected::Batch;
+use super::expected::{Batch, Ended};
 use super::run::Pair;
 
 impl Pair {
@@ -74,23 +74,18 @@ impl Pair {
         if bytes.is_empty() {
             return bound;
         }
-        let start = self.model.start;
-        let mut named: Vec<_> =
-            named.iter().map(|one| (one.producer_id, one.first_offset.max(start))).collect();
+        let mut named: Vec<_> = named.iter().map(|one| (one.producer_id, one.first_offset)).collect();
         let mut visible = Vec::new();
         // As Kafka's broker does, ours may name some that follow.
         let may_be = |one: &(i64, i64)| {
-            self.model
-                .aborted(from, self.model.end)
-                .any(|ended| *one == (ended.producer, ended.first.max(start)))
+            self.model.aborted(from, self.model.end).any(|ended| self.is_named(ended, one))
         };
         assert!(named.iter().all(may_be), "from {from}: {named:?} in {:?}", self.model.ended);
         // Once nothing of an aborted transaction is left, nobody needs to know of it.
-        if !self.is_compacted {
-            for ended in self.model.aborted(from, next).filter(|ended| self.model.has_data(ended)) {
-                let one = (ended.producer, ended.first.max(start));
-                assert!(named.contains(&one), "from {from}: {one:?} is not named: {named:?}");
-            }
+        let has_data = |ended: &&Ended| self.model.first_data(ended).is_some_and(|first| first < next);
+        for ended in self.model.aborted(from, next).filter(has_data).filter(|_| !self.is_compacted) {
+            let is_there = named.iter().any(|one| self.is_named(ended, one));
+            assert!(is_there, "from {from}: {ended:?} is not named: {named:?}");
         }
         named.sort_by_key(|(_, first)| *first);
         let mut skipped: Vec<i64> = Vec::new();
@@ -112,6 +107,14 @@ impl Pair {
         visible.retain(|offset| *offset >= from);
         assert_eq!(visible, committed, "from {from} to {next}");
         next
+    }
+
+    /// Whether an aborted transaction is the one that is named. What was known of one whose first records are gone is
+    /// where it began, or where what is left of it begins.
+    fn is_named(&self, ended: &Ended, (producer, first): &(i64, i64)) -> bool {
+        let begins = if self.is_compacted { 0 } else { ended.first };
+        let last = self.model.first_data(ended).unwrap_or(ended.marker);
+        *producer == ended.producer && (begins..=last).contains(first)
     }
 
     pub fn compare_times(&self, timestamp: i64) {

@@ -67,6 +67,8 @@ pub struct Model {
     pub written: u32,
     /// As Kafka's, a log that was cut knows no more which ends of transactions were not replicated.
     pub has_forgotten: bool,
+    /// How often something was cut off its end.
+    pub cuts: u32,
 }
 
 impl Model {
@@ -146,11 +148,23 @@ impl Model {
     }
 
     /// Below it no transaction is open, and the ends of all are below the high watermark.
-    pub fn last_stable_offset(&self, high_watermark: i64, counts_unreplicated: bool) -> i64 {
+    pub fn last_stable_offset(
+        &self,
+        high_watermark: i64,
+        counts_unreplicated: bool,
+        counts_deleted: bool,
+    ) -> i64 {
         let is_unreplicated = |ended: &&Ended| counts_unreplicated && ended.marker >= high_watermark;
         let unreplicated = self.ended.iter().filter(is_unreplicated).map(|ended| ended.first);
-        let first = self.open.values().copied().chain(unreplicated).min();
+        let open = self.open.iter().filter(|(producer, _)| counts_deleted || self.has_data(**producer));
+        let first = open.map(|(_, first)| *first).chain(unreplicated).min();
         first.map_or(high_watermark, |first| first.max(self.start).min(high_watermark))
+    }
+
+    /// Whether something of a producer's transactions is still there.
+    fn has_data(&self, producer: i64) -> bool {
+        self.batches_from(self.start)
+            .any(|batch| batch.producer == producer && batch.is_data_of_transaction())
     }
 
     /// What a fetch of `from..to` may name as aborted, in the order of the markers.
@@ -159,13 +173,14 @@ impl Model {
         self.ended.iter().filter(concerns)
     }
 
-    /// Whether something of a transaction is still there.
-    pub fn has_data(&self, ended: &Ended) -> bool {
-        self.batches_from(self.start).any(|batch| {
+    /// Where the first batch of a transaction lies that is still there.
+    pub fn first_data(&self, ended: &Ended) -> Option<i64> {
+        let is_its = |batch: &&Batch| {
             batch.producer == ended.producer
                 && batch.is_data_of_transaction()
                 && (ended.first..ended.marker).contains(&batch.base)
-        })
+        };
+        self.batches_from(self.start).find(is_its).map(|batch| batch.base)
     }
 
     /// Whether a batch belongs to a transaction that was given up.
