@@ -58,6 +58,10 @@ impl Batch {
             return Err(RecordsError::InvalidRecord("the number of records is negative"));
         }
         let codec = self.header.compression()?;
+        if self.header.record_count == 0 {
+            // Whatever stands behind an empty batch is nobody's record: Kafka does not look at it, either.
+            return Ok(Records::new(self.header, Bytes::new()));
+        }
         Ok(Records::new(self.header, codec.decompress(&self.tail(), limit)?))
     }
 }

@@ -253,3 +253,18 @@ fn the_list_of_record_errors_is_bounded() {
         validate(&builder.build(), &ValidationRules { compacted: true, ..rules() }).expect_err("no keys");
     assert_eq!(error.record_errors.len(), 1_000);
 }
+
+#[test]
+fn what_stands_behind_an_empty_batch_is_nobodys_record() {
+    let lz4 = keyed(Codec::Lz4);
+    let mut header = batches(&lz4).next().expect("one").expect("readable").header;
+    let junk = b"not an LZ4 frame";
+    header.record_count = 0;
+    header.batch_length = 49 + junk.len() as i32;
+    header.crc = header.compute_crc(junk);
+    let bytes = Bytes::from([&header.to_bytes()[..], junk].concat());
+    let batch = batches(&bytes).next().expect("one").expect("readable");
+    assert_eq!(batch.verify_crc(), Ok(()));
+    assert_eq!(batch.records(1_000).expect("readable").count(), 0);
+    assert_eq!(code(&bytes, &rules()), ErrorCode::InvalidRecord);
+}
