@@ -211,6 +211,8 @@ struct Classic {
     connection: Connection,
     group: String,
     member_id: String,
+    /// A member that says something new begins a rebalance; one that says the same is given the last generation again.
+    round: u8,
 }
 
 /// All members of a group join again at once; from the first request to the last answered SyncGroup. The median.
@@ -221,6 +223,7 @@ fn classic(address: &str, group: &str, size: usize) -> Result<Duration> {
             connection: Connection::open(address)?,
             group: group.to_string(),
             member_id: String::new(),
+            round: 0,
         };
         member.ask_for_id()?;
         members.push(member);
@@ -240,6 +243,7 @@ fn classic(address: &str, group: &str, size: usize) -> Result<Duration> {
 fn round(members: Vec<Classic>) -> Result<Vec<Classic>> {
     let mut threads = Vec::new();
     for mut member in members {
+        member.round = member.round.wrapping_add(1);
         let thread = thread::Builder::new().stack_size(STACK_BYTES);
         threads.push(thread.spawn(move || member.join_and_sync().map(|()| member))?);
     }
@@ -250,7 +254,7 @@ impl Classic {
     fn joining(&self) -> JoinGroupRequest {
         let protocol = JoinGroupRequestProtocol {
             name: "range".to_string(),
-            metadata: Bytes::from_static(&[0; 64]),
+            metadata: Bytes::copy_from_slice(&[self.round; 64]),
             ..Default::default()
         };
         JoinGroupRequest {
