@@ -50,7 +50,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             "Command must include exactly one action: --alter, --delete, --describe or --list.",
         ));
     }
-    arguments.require(&["bootstrap-server"])?;
+    if !arguments.has("bootstrap-server") {
+        return Err(Failure::bare("--bootstrap-server must be specified."));
+    }
     for action in ["describe", "delete", "list"] {
         let mut others = vec!["generate-name", "interval", "match", "metrics"];
         if action == "list" {
@@ -60,11 +62,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     if arguments.has("alter") {
         if arguments.has("name") == arguments.has("generate-name") {
-            return Err(Failure::bare(if arguments.has("name") {
-                "--name and --generate-name are mutually exclusive."
-            } else {
-                "One of --name or --generate-name must be specified with --alter."
-            }));
+            return Err(Failure::bare("One of --name or --generate-name must be specified with --alter."));
         }
         if let Some(interval) = arguments.value("interval")?
             && !interval.is_empty()
