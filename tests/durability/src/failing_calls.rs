@@ -79,7 +79,7 @@ fn files(run: &Run<'_>, place: Place) -> Result<Vec<PathBuf>> {
             let folder = run.server.data().join("__cluster_metadata-0");
             let entries = std::fs::read_dir(&folder)?;
             let files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-            Ok(files.into_iter().filter(|path| of_records(path)).collect())
+            Ok(files.into_iter().filter(of_records).collect())
         }
     }
 }

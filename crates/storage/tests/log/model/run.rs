@@ -184,7 +184,7 @@ impl Pair {
                 offset,
                 timestamp: NOW_MS + i64::from(number.wrapping_mul(7919) % SPREAD_MS),
                 key: Some(format!("key {}", number.wrapping_mul(31) % KEYS).into_bytes()),
-                value: (!self.is_compacted || number % 5 != 0).then_some(value),
+                value: (!self.is_compacted || !number.is_multiple_of(5)).then_some(value),
             }
         };
         (base..).take(count).map(record).collect()
@@ -196,7 +196,7 @@ impl Pair {
         for _ in 0..requests {
             let records = self.records(base, records, value_bytes);
             base += records.len() as i64;
-            let codec = if self.model.written % 4 == 0 { Codec::Lz4 } else { Codec::None };
+            let codec = if self.model.written.is_multiple_of(4) { Codec::Lz4 } else { Codec::None };
             let builder = BatchBuilder::new(0).compression(Compression::of(codec));
             sent.push((build(builder, &records), records));
         }
