@@ -82,7 +82,7 @@ async fn groups(bench: Bench, protocol: GroupProtocol) -> Result<()> {
     );
     let listed = admin.list_groups(&["Stable".to_owned()], &[kind.to_owned()]).await?;
     ensure!(listed.iter().any(|one| one.group_id == group), "{listed:?}");
-    ensure!(code(admin.delete_groups(&[group.clone()]).await?) == Some(ErrorCode::NonEmptyGroup));
+    ensure!(code(admin.delete_groups(std::slice::from_ref(&group)).await?) == Some(ErrorCode::NonEmptyGroup));
     // It stays a member of the group without being there.
     member.close().await;
     let unknown = MemberToRemove::GroupInstanceId("nobody".to_owned());
@@ -99,7 +99,7 @@ async fn groups(bench: Bench, protocol: GroupProtocol) -> Result<()> {
     let only = std::slice::from_ref(&partition);
     all(admin.delete_group_offsets(&group, only).await?)?;
     ensure!(admin.list_group_offsets(&group, Some(only)).await?.is_empty());
-    all(admin.delete_groups(&[group.clone()]).await?)?;
+    all(admin.delete_groups(std::slice::from_ref(&group)).await?)?;
     let listed = admin.list_groups(&[], &[]).await?;
     ensure!(!listed.iter().any(|one| one.group_id == group), "{listed:?}");
     let unknown = admin.describe_streams_group(&group).await;
