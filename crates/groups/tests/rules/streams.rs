@@ -228,7 +228,7 @@ fn tasks_move_when_they_are_given_up() {
 #[test]
 fn tasks_whose_answer_was_lost_are_told_again() {
     let (mut bench, _) = bench(true);
-    let mut members = vec![Follower::join(&mut bench, "a")];
+    let mut members = [Follower::join(&mut bench, "a")];
     bench.advance(3_000);
     let lost =
         Follower { tasks: members[0].tasks.clone(), member_id: "a".to_owned(), epoch: members[0].epoch };
