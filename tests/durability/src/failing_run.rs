@@ -43,9 +43,8 @@ impl Run<'_> {
     pub fn second_files(&self) -> Result<Vec<PathBuf>> {
         let root = second(self.server);
         let mut files = vec![root.clone()];
-        // As the server names them: relative to where it runs.
-        let checkpoint = |name| Path::new(LOG_DIRS[1]).join(format!("{name}-checkpoint.tmp"));
-        files.extend(CHECKPOINTS.iter().map(checkpoint));
+        // They may not be there yet: the names are compared with those that the server uses.
+        files.extend(CHECKPOINTS.iter().map(|name| root.join(format!("{name}-checkpoint.tmp"))));
         for entry in fs::read_dir(&root)? {
             let path = entry?.path();
             if path.is_dir() {

@@ -20,13 +20,23 @@ impl PartitionLog {
     /// Deletes the oldest segments that `retention.ms`, `retention.bytes` or the log start offset let go; returns
     /// how many.
     pub fn delete_old_segments(self: &Arc<Self>, now_ms: i64) -> Result<usize, StorageError> {
+        self.delete_segments(self.config().deletes(), now_ms)
+    }
+
+    /// Deletes the segments that lie wholly below the log start offset; age and size are left to the next round of
+    /// retention, as in Kafka.
+    pub(super) fn delete_segments_below_start(self: &Arc<Self>, now_ms: i64) -> Result<(), StorageError> {
+        self.delete_segments(false, now_ms).map(|_| ())
+    }
+
+    fn delete_segments(self: &Arc<Self>, by_age_and_size: bool, now_ms: i64) -> Result<usize, StorageError> {
         let _upkeep = self.upkeep.lock();
-        let judged = self.judge_segments(now_ms)?;
+        let judged = self.judge_segments(by_age_and_size, now_ms)?;
         if judged.count > 0 { self.delete_oldest(judged, now_ms) } else { Ok(0) }
     }
 
     /// Appends go on meanwhile: what is judged of the active segment holds up to the end offset seen then.
-    fn judge_segments(&self, now_ms: i64) -> Result<Judged, StorageError> {
+    fn judge_segments(&self, by_age_and_size: bool, now_ms: i64) -> Result<Judged, StorageError> {
         let config = self.config();
         let log_end_offset = self.log_end_offset();
         let count = {
@@ -51,7 +61,7 @@ impl PartitionLog {
             let limits = RetentionLimits {
                 retention_ms: config.retention_ms,
                 retention_bytes: config.retention_bytes,
-                deletes: config.deletes(),
+                deletes: by_age_and_size,
                 high_watermark: self.high_watermark(),
                 log_start_offset: self.log_start_offset(),
             };

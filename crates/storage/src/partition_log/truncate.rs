@@ -215,7 +215,7 @@ impl PartitionLog {
             return Ok(None);
         }
         self.advance_log_start_offset(offset)?;
-        self.delete_old_segments(now_ms)?;
+        self.delete_segments_below_start(now_ms)?;
         Ok(Some(self.log_start_offset()))
     }
 

@@ -33,6 +33,16 @@ fn deleting_records_moves_the_start_and_frees_whole_segments() {
 }
 
 #[test]
+fn deleting_records_leaves_old_ones_to_retention() {
+    let (_disk, _manager, log) = filled();
+    let much_later = NOW_MS + 365 * 86_400_000;
+    assert_eq!(log.delete_records_before(25, much_later).expect("works"), Some(25), "Kafka answers 25");
+    assert_eq!(read_all(&log, 25, 60).expect("reads").len(), 35);
+    assert!(log.delete_old_segments(much_later).expect("works") > 0);
+    assert_eq!(log.log_start_offset(), 60);
+}
+
+#[test]
 fn retention_deletes_by_age_and_keeps_the_offsets() {
     let (disk, manager, log) = filled();
     let mut pairs = vec![("internal.segment.bytes", "2000"), ("index.interval.bytes", "200")];

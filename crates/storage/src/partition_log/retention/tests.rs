@@ -51,7 +51,7 @@ fn old_log() -> (LogManager, Arc<PartitionLog>) {
 fn a_record_appended_after_its_segment_was_judged_stays() {
     let (_manager, log) = old_log();
     let _upkeep = log.upkeep.lock();
-    let judged = log.judge_segments(NOW_MS).expect("judges");
+    let judged = log.judge_segments(true, NOW_MS).expect("judges");
     assert_eq!(judged.count, 1);
     assert_eq!(append(&log, NOW_MS), 10);
     assert_eq!(log.delete_oldest(judged, NOW_MS).expect("deletes"), 0);
@@ -62,7 +62,7 @@ fn a_record_appended_after_its_segment_was_judged_stays() {
 fn nor_does_it_go_when_the_segment_has_ended_since() {
     let (_manager, log) = old_log();
     let _upkeep = log.upkeep.lock();
-    let judged = log.judge_segments(NOW_MS).expect("judges");
+    let judged = log.judge_segments(true, NOW_MS).expect("judges");
     append(&log, NOW_MS);
     log.roll(NOW_MS).expect("rolls");
     assert_eq!(log.delete_oldest(judged, NOW_MS).expect("deletes"), 0);
@@ -76,7 +76,7 @@ fn segments_that_have_ended_before_go_all_the_same() {
     append(&log, NOW_MS - 2 * HOUR_MS);
     log.set_high_watermark(11);
     let _upkeep = log.upkeep.lock();
-    let judged = log.judge_segments(NOW_MS).expect("judges");
+    let judged = log.judge_segments(true, NOW_MS).expect("judges");
     assert_eq!(judged.count, 2);
     append(&log, NOW_MS);
     assert_eq!(log.delete_oldest(judged, NOW_MS).expect("deletes"), 1);
